@@ -1,0 +1,35 @@
+r"""The reference implementation of one paper: J. Sohl-Dickstein and D. P. Kingma, "Note on Equivalence Between Recurrent
+Neural Network Time Series Models and Variational Bayesian Models", arXiv:1504.08025.
+
+Read the modules in this order, which is also the order in which they import one another:
+
+    numerics     log_mean_exp and other plumbing          likelihood   Section 1.2, Eqs. (3)-(5)
+    kernels      the three calls that must be fast         inference    Section 2.1, Eqs. (6)-(8)
+    emissions    p(x_t | h_t)                              exact        ground truth by enumeration
+    rnn          Section 1.1, Eqs. (1)-(2)                 bound        Section 2.2, Eqs. (9)-(15)
+    data         q(X)                                      training     fit, save, load
+    equations    the paper as data: where each equation stands in the code
+
+The paper's letters and ours:
+
+    x_t, X       visible state, sequences (T, N) or (T, N, M)        f, F         Eqs. (1), (2)
+    h_t, H       hidden state, trajectories (T, [S,] L, N, D)       q(X)         the data: E_q(X)[.] is np.mean over N
+    h_1          theta["h1"] (L, D)                                  q(H|X)       the inference model, Eq. (6)
+    T, N, D      steps, sequences, hidden size                        K            the bound, Eq. (14)
+    L, S         particles, noise samples                             script L     log p(X), always spelled out here
+    V, M         symbols, visible dimensions                          eps, sigma   noise and its scale, Section 2.3
+    ell          log p(x_t | h_t), (T, [S,] L, N), in nats            theta        the parameters, a dict of arrays
+"""
+
+from rnnvae_ref import bound, data, exact, inference, likelihood
+from rnnvae_ref.bound import K
+from rnnvae_ref.emissions import Categorical, Gaussian
+from rnnvae_ref.likelihood import log_likelihood, log_likelihood_steps
+from rnnvae_ref.rnn import RNN, F, f, predict, sample, table
+from rnnvae_ref.training import Fit, fit, load, save
+
+__version__ = "0.1.0"
+__all__ = [
+    "RNN", "Categorical", "F", "Fit", "Gaussian", "K", "bound", "data", "exact", "f", "fit", "inference", "likelihood", "load",
+    "log_likelihood", "log_likelihood_steps", "predict", "sample", "save", "table",
+]  # fmt: skip

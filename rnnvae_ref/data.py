@@ -1,0 +1,202 @@
+r"""q(X): the data. Sequences of symbols (`Text`), series of numbers (`Series`), and made sequences whose truth is known.
+
+Every set has one fixed split into train, validation and test: at random but always the same for sequences, in the order of
+time for a series. Files in `rnnvae_ref/data/`; their sources in `SOURCES.md` there.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent / "data"
+END = "\n"  # every line ends with it: it is a symbol of the alphabet, predicted and counted like the others
+
+
+@dataclass(frozen=True)
+class Text:
+    r"""Sequences of symbols. train, validation, test: (T, N) integers, -1 behind the end; alphabet[v] is symbol v."""
+
+    alphabet: str
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def encode(self, lines):
+        r"""Lines to (T, N) integers, each with its end symbol. ValueError names a symbol that the alphabet lacks."""
+        return pad([_indices(line, self.alphabet) for line in lines])
+
+    def decode(self, X):
+        r"""(T, N) integers to lines, each cut at its end symbol or its padding."""
+        return ["".join(self.alphabet[v] for v in column if v >= 0).split(END)[0] for column in X.T]
+
+
+@dataclass(frozen=True)
+class Series:
+    r"""One long sequence. X (T, 1, M), standardised by its training part; train, validation, test are slices of time.
+
+    The model is causal, so log_likelihood_steps(rnn, theta, s.X)[s.test] scores the test part given its whole past.
+    In the units of the file: X * scale + mean.
+    """
+
+    X: np.ndarray
+    train: slice
+    validation: slice
+    test: slice
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+def characters(path, alphabet=None):
+    r"""Text of your own: a UTF-8 file, one sequence a line, blank lines skipped; split 70 : 15 : 15.
+
+    `alphabet` is made from the training part. A symbol that stands only in held-out lines is an error, because the model
+    could not have learned it; give an alphabet to admit it.
+    """
+    try:
+        lines = [line for line in Path(path).read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text; {error}") from error
+    if len(lines) < 3:
+        raise ValueError(f"{path} must hold at least 3 lines that are not blank, to be split; it has {len(lines)}")
+    held_out = max(1, round(0.15 * len(lines)))
+    return _text(lines, len(lines) - 2 * held_out, held_out, alphabet)
+
+
+def colour_names():
+    r"""The 949 colour names of the xkcd survey (CC0), from your own matplotlib: 700 to train, 100 to validate, 149 to test."""
+    try:
+        from matplotlib.colors import XKCD_COLORS
+    except ImportError as error:
+        raise ImportError("the colour names come with matplotlib, which is not installed: pip install matplotlib") from error
+    return _text([name.removeprefix("xkcd:") for name in XKCD_COLORS], 700, 100)
+
+
+def series(path, columns, split=(0.5, 0.7)):
+    r"""Numbers of your own: a CSV file with a header, rows in the order of time; `columns` is a name or a list of names.
+
+    `split` gives the fractions of time where validation and test begin. ValueError names the row and column of a value that
+    is missing or not a finite number.
+    """
+    columns = [columns] if isinstance(columns, str) else list(columns)
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        _check_columns(path, columns, reader.fieldnames)
+        values = [[_number(path, reader.line_num, name, row[name]) for name in columns] for row in reader]
+    if len(values) < 3:
+        raise ValueError(f"{path} must hold at least 3 rows of numbers, to be split; it has {len(values)}")
+    return _series(
+        np.array(values), *(min(max(i + 1, round(part * len(values))), len(values) - 2 + i) for i, part in enumerate(split))
+    )
+
+
+def old_faithful(column="duration_minutes"):
+    r"""299 eruptions in order: "duration_minutes" or "waiting_minutes". 150 to train, 50 to validate, 99 to test."""
+    return series(HERE / "old_faithful.csv", column, (150 / 299, 200 / 299))
+
+
+def nile():
+    r"""The flow of the Nile at Aswan, 1871 to 1970, in 1e8 cubic metres: 50 years to train, 20 to validate, 30 to test."""
+    return series(HERE / "nile.csv", "flow_1e8_m3")
+
+
+def membrane(every=4):
+    r"""A neuron's membrane potential, 1.0 to 5.3 s at 2000 / `every` Hz, in mV; the last 30 % to test, 15 % before to validate.
+
+    From the sample data of your own matplotlib. Raises FileNotFoundError where a distribution has left them out.
+    """
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: this matplotlib comes without its sample data; the one from PyPI has them")
+    values = 100.0 * np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
+    return _series(values, round(0.55 * len(values)), round(0.7 * len(values)))
+
+
+def pad(sequences):
+    r"""Sequences of unequal lengths to one array: (T, N) integers padded with -1, or (T, N, M) floats padded with NaN."""
+    sequences = [np.asarray(s) for s in sequences]
+    if not sequences or min(map(len, sequences)) == 0:
+        raise ValueError("sequences must hold at least one sequence, and none may be empty")
+    empty = -1 if sequences[0].dtype.kind in "iu" else np.nan
+    X = np.full((max(map(len, sequences)), len(sequences), *sequences[0].shape[1:]), empty)
+    for n, s in enumerate(sequences):
+        X[: len(s), n] = s
+    return X
+
+
+def windows(X, length):
+    r"""One long series (T, 1, M) cut into (length, T // length, M) pieces, to train on in minibatches; a rest is dropped."""
+    if not 1 <= length <= len(X):
+        raise ValueError(f"length must be in 1..{len(X)}, the length of the series; got {length}")
+    N = len(X) // length
+    return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
+
+
+def markov_chain(rng, P, T, N):
+    r"""x_1 uniform, then x_t ~ P[x_{t-1}]. Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N), in nats."""
+    P = np.asarray(P, dtype=float)
+    if P.ndim != 2 or P.shape[0] != P.shape[1] or (P < 0).any() or not np.allclose(P.sum(axis=1), 1.0):
+        raise ValueError("P must be a square matrix whose rows are probabilities")
+    rows = [np.full((N, len(P)), 1.0 / len(P))]
+    X = [_draw(rng, rows[0])]
+    for _ in range(T - 1):
+        rows.append(P[X[-1]])
+        X.append(_draw(rng, rows[-1]))
+    X, rows = np.array(X), np.array(rows)
+    return X, np.log(np.take_along_axis(rows, X[:, :, None], axis=2)[:, :, 0])
+
+
+def autoregression(rng, a, s, T, N):
+    r"""x_t = a x_{t-1} + s n_t with n_t ~ N(0, 1), x_0 = 0. Returns X (T, N, 1) and the true log p(x_t | x_{t-1}), (T, N)."""
+    n, X = rng.standard_normal((T, N)), np.zeros((T + 1, N))
+    for t in range(T):
+        X[t + 1] = a * X[t] + s * n[t]
+    return X[1:, :, None], -0.5 * n**2 - np.log(s) - 0.5 * np.log(2 * np.pi)
+
+
+def _draw(rng, P):
+    return np.sum(rng.random((len(P), 1)) > np.cumsum(P, axis=1)[:, :-1], axis=1)
+
+
+def _text(lines, train, validation, alphabet=None):
+    lines = [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]  # a fixed split, whoever calls
+    parts = lines[:train], lines[train : train + validation], lines[train + validation :]
+    alphabet = "".join(sorted({END, *"".join(parts[0])})) if alphabet is None else "".join(sorted({END, *alphabet}))
+    return Text(alphabet, *(pad([_indices(line, alphabet) for line in part]) for part in parts))
+
+
+def _indices(line, alphabet):
+    unknown = sorted(set(line) - set(alphabet) | set(line) & {END})
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]!r} in {line!r} is not in the alphabet of the training text, {alphabet!r}; give an alphabet to admit it"
+        )
+    return np.array([alphabet.index(symbol) for symbol in line + END])
+
+
+def _series(values, validation, test):
+    mean, scale = values[:validation].mean(axis=0), values[:validation].std(axis=0)
+    if (scale == 0).any():
+        raise ValueError(f"column {np.argmin(scale)} must vary in the training part; it is {mean[np.argmin(scale)]} throughout")
+    X = ((values - mean) / scale)[:, None]
+    return Series(X, slice(0, validation), slice(validation, test), slice(test, len(X)), mean, scale)
+
+
+def _check_columns(path, columns, header):
+    for name in columns:
+        if name not in (header or []):
+            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(header) if header else 'no header, it is empty'}")
+
+
+def _number(path, line, name, text):
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        found = "nothing" if not text else repr(text)
+        raise ValueError(f"{path}, line {line}: column {name!r} must hold a finite number; got {found}")
+    return value

@@ -1,0 +1,45 @@
+r"""Section 1.2: training by maximum likelihood, Eqs. (3)-(5).
+
+Every objective gives one number per sequence, (N,), in nats; E_q(X)[.] over the data is then `np.mean(...)`, and the
+argmax of Eqs. (3)-(5) is `fit(...)`. The paper's argmax leaves out h_1, which is a parameter too, and is learned.
+"""
+
+import autograd.numpy as np
+
+from rnnvae_ref.numerics import TIME, weighted_mean
+from rnnvae_ref.rnn import check, f, one_particle, start, table
+
+
+def log_p_X(rnn, theta, X):
+    r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) for noise-free dynamics, nats per sequence, (N,).
+
+    By the chain rule, running the model as it would be sampled: h_t stands for the past, x_t is scored, then fed in.
+    A plain loop that shares nothing with Eq. (5).
+    """
+    X, observed = check(rnn, theta, X)
+    h, total = start(rnn, theta, X.shape[1]), 0.0
+    for x, seen in zip(X, observed, strict=True):
+        total = total + seen * rnn.emission.log_p(theta, h, x)
+        h = f(rnn, theta, h, x)
+    return total
+
+
+def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
+    r"""Eq. (4).  E_p(H|X)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,).
+
+    p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories by `eps`
+    (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as `exact.paths` and
+    `exact.log_posterior` do.
+    DEPARTS: with noise this exceeds log p(X), so the "true log likelihood" of Section 3 is Eq. (3), not (4).
+    """
+    return np.sum(weighted_mean(one_particle(table(rnn, theta, X, eps, sigma)), log_w), axis=TIME)
+
+
+def log_likelihood(rnn, theta, X):
+    r"""Eq. (5).  sum_t log p(x_t | h_t) at H = F(X): the standard objective of an RNN, nats per sequence, (N,)."""
+    return np.sum(log_likelihood_steps(rnn, theta, X), axis=TIME)
+
+
+def log_likelihood_steps(rnn, theta, X):
+    r"""log p(x_t | x_1 .. x_{t-1}) = log p(x_t | h_t), nats, (T, N); sums over t to Eq. (5)."""
+    return one_particle(table(rnn, theta, X))[:, 0]

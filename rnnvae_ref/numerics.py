@@ -1,0 +1,58 @@
+r"""The few lines of plumbing that everything stands on: names of axes, and sums that stay in logarithms."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import autograd.numpy as np
+from autograd.tracer import getval
+
+# The table ell has axes (T, [S,] L, N): time first, particles and batch last, so that samples may be left out.
+TIME, PARTICLES, BATCH = 0, -2, -1
+
+
+def log_sum_exp(a, axis):
+    r"""log sum_i exp a_i along `axis`, without overflow; a row of -inf gives -inf."""
+    top = np.max(getval(a), axis=axis, keepdims=True)  # a constant: the derivative with respect to it is zero
+    top = np.where(np.isfinite(top), top, 0.0)
+    return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis)
+
+
+def log_mean_exp(a, axis):
+    r"""log (1/n) sum_i exp a_i along `axis` of length n: the log of the mean, never the mean of the logs."""
+    return log_sum_exp(a, axis) - np.log(a.shape[axis])
+
+
+def weighted_mean(a, log_w=None, axis=-2):
+    r"""E[a] = sum_s w_s a_s along `axis`: with `log_w` an exact expectation, without it the mean of a Monte-Carlo sample.
+
+    a (..., S, N);  log_w (S,), or (S, N) where each sequence has weights of its own, or None for 1/S.
+    """
+    if log_w is None:
+        return np.mean(a, axis=axis)
+    return np.sum(a * np.exp(log_w if log_w.ndim == 2 else log_w[:, None]), axis=axis)
+
+
+def check_count(name, value, least=1):
+    r"""A whole number, `least` or larger, or ValueError."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number, {least} or larger; got {value!r}")
+
+
+def describe(value):
+    r"""What came in, for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} with shape {value.shape}"
+    return f"{type(value).__name__} {value!r:.60}"
+
+
+@contextmanager
+def replaced(path):
+    r"""A path to write to, which takes the place of `path` only when all is written; interrupted, `path` stays as it was."""
+    path = Path(path)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

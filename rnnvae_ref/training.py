@@ -1,0 +1,178 @@
+r"""fit(): gradient ascent of any objective, by autograd's Adam or scipy's L-BFGS; and theta in files."""
+
+import sys
+import zipfile
+from dataclasses import dataclass, field
+
+import autograd.numpy as np
+from autograd import value_and_grad
+from autograd.misc import flatten
+from autograd.misc.optimizers import adam
+
+from rnnvae_ref.numerics import check_count, replaced
+
+
+@dataclass
+class Fit:
+    r"""What training gives back.
+
+    last: theta after the last good step;  best: theta of the best validation, or `last` without validation;
+    history: a dict of lists "step", "objective" (mean nats per sequence in the batch) and "validation";  reason: why it stopped.
+    """
+
+    last: dict
+    best: dict = None
+    history: dict = field(default_factory=lambda: {"step": [], "objective": [], "validation": []})
+    reason: str = "all steps done"
+
+
+class _Stop(Exception):
+    r"""Leaves an optimiser that has no other way out."""
+
+
+def fit(
+    objective,
+    theta,
+    X,
+    *,
+    rng,
+    method="adam",
+    steps=1000,
+    step_size=0.01,
+    batch=32,
+    clip=1.0,
+    validate=None,
+    every=10,
+    patience=30,
+):
+    r"""Maximise np.mean(objective(theta, X, rng)) over theta, Eq. (3)'s argmax. Returns a `Fit`.
+
+    objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and for the objective's noise.
+    method: "adam" with minibatches of `batch` sequences and the gradient (of nats per step) clipped to norm `clip`,
+    or "lbfgs" on all data, with the draws of noise held fixed.  validate(theta) -> a number, larger is better, asked `every`
+    steps; training stops when `patience` answers in a row bring nothing better.
+    An objective or gradient that is not finite ends training with the last theta that was good; so does Ctrl-C.
+    """
+    for name, value in {"steps": steps, "batch": batch, "every": every, "patience": patience}.items():
+        check_count(name, value)
+    if method not in ("adam", "lbfgs"):
+        raise ValueError(f'method must be "adam" or "lbfgs"; got {method!r}')
+    run = _Run(objective, X, rng, Fit(theta), validate, every, patience)
+    try:
+        _adam(run, theta, steps, step_size, batch, clip) if method == "adam" else _lbfgs(run, theta, steps)
+    except _Stop as stop:
+        run.fit.reason = str(stop)
+    except KeyboardInterrupt:
+        run.fit.reason = f"interrupted after step {run.step}"
+    return run.finished()
+
+
+def _adam(run, theta, steps, step_size, batch, clip):
+    def gradient(theta, i):
+        value, g = run.value_and_grad(theta, run.minibatch(batch), run.rng)
+        run.saw(theta, i, value, g)
+        return clipped(g, clip * len(run.X))
+
+    theta = adam(gradient, theta, num_iters=steps, step_size=step_size)
+    run.saw(theta, steps, *run.value_and_grad(theta, run.minibatch(batch), run.rng), always=True)
+
+
+def _lbfgs(run, theta, steps):
+    from scipy.optimize import minimize  # here: it would be most of the package's start-up
+
+    start, unflatten = flatten(theta)
+    seed = int(run.rng.integers(2**63))
+
+    def value_and_gradient(flat):
+        value, g = run.value_and_grad(unflatten(flat), run.X, np.random.default_rng(seed))
+        run.check_finite(value, g)
+        run.value, run.g = value, g
+        return value, flatten(g)[0]
+
+    def after(flat):
+        run.saw(unflatten(flat), run.step + 1, run.value, run.g)
+
+    result = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", callback=after, options={"maxiter": steps})
+    run.fit.reason = f"L-BFGS: {result.message}".lower()
+    run.saw(unflatten(result.x), run.step, result.fun, unflatten(result.jac), always=True)
+
+
+class _Run:
+    r"""One training: what it has seen so far."""
+
+    def __init__(self, objective, X, rng, fit, validate, every, patience):
+        self.objective, self.X, self.rng, self.fit = objective, X, rng, fit
+        self.validate, self.every, self.patience = validate, every, patience
+        self.best_score, self.since_best, self.step, self.value, self.g = -np.inf, 0, 0, np.nan, {}
+        self.value_and_grad = value_and_grad(self.loss)
+
+    def loss(self, theta, X, rng):
+        per_sequence = self.objective(theta, X, rng)
+        if np.shape(per_sequence) != X.shape[1:2]:
+            raise ValueError(f"objective must return one number per sequence, {X.shape[1:2]}; got shape {np.shape(per_sequence)}")
+        return -np.mean(per_sequence)
+
+    def minibatch(self, batch):
+        N = self.X.shape[1]
+        return self.X if batch >= N else self.X[:, self.rng.choice(N, batch, replace=False)]
+
+    def check_finite(self, value, g):
+        if not np.isfinite(value) or not all(np.isfinite(part).all() for part in g.values()):
+            what = f"objective became {-value}" if not np.isfinite(value) else "gradient became non-finite"
+            raise _Stop(f"the {what} at step {self.step}; `last` is the theta before it")
+
+    def saw(self, theta, step, value, g, always=False):
+        self.step = step
+        self.check_finite(value, g)
+        self.fit.last = theta
+        if step % self.every == 0 or always:
+            self.record(-value)
+
+    def record(self, value):
+        score = np.nan if self.validate is None else float(self.validate(self.fit.last))
+        for key, entry in {"step": self.step, "objective": float(value), "validation": score}.items():
+            self.fit.history[key].append(entry)
+        if sys.stderr.isatty():
+            print(f"\rstep {self.step}: objective {value:.4f}, validation {score:.4f} ", end="", file=sys.stderr, flush=True)
+        if self.validate is not None:
+            self.judge(score)
+
+    def judge(self, score):
+        self.since_best += 1
+        if score > self.best_score:
+            self.best_score, self.since_best, self.fit.best = score, 0, self.fit.last
+        if self.since_best >= self.patience:
+            raise _Stop(f"validation has not improved for {self.patience} checks, at step {self.step}")
+
+    def finished(self):
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        self.fit.best = self.fit.last if self.fit.best is None else self.fit.best
+        return self.fit
+
+
+def clipped(g, most):
+    r"""The gradient g (a dict), shortened to norm `most` where it is longer."""
+    norm = np.sqrt(sum(np.sum(part**2) for part in g.values()))
+    return g if norm <= most else {key: part * (most / norm) for key, part in g.items()}
+
+
+def save(path, rnn, theta):
+    r"""Write theta to a .npz file, with the RNN it belongs to. Whole or not at all: written beside, then renamed."""
+    rnn.check(theta)
+    with replaced(path) as part, open(part, "wb") as file:
+        np.savez(file, rnn=repr(rnn), **theta)
+
+
+def load(path, rnn):
+    r"""Read the theta that `save` wrote for this RNN. ValueError where the file is none, or is of another RNN."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            theta = dict(file)
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} must be a .npz file written by save(); {error}") from error
+    saved_for = str(theta.pop("rnn", "an unnamed model"))
+    if saved_for != repr(rnn):
+        raise ValueError(f"{path} was saved for {saved_for}, not for {rnn!r}")
+    rnn.check(theta)
+    return theta
