@@ -8,9 +8,8 @@ and another q is another law. The deltas of Eqs. (1)-(2) are the limit sigma -> 
 from dataclasses import dataclass
 
 import autograd.numpy as np
-from autograd.tracer import getval
 
-from rnnvae_ref.numerics import TIME
+from rnnvae_ref.numerics import TIME, untraced
 from rnnvae_ref.rnn import f, whole
 
 
@@ -45,7 +44,7 @@ class Discrete:
 
     def log_p_h(self, eps, sigma):
         r"""Log probability of h = f + sigma * eps, summed over the last axis; -inf where eps is no node."""
-        off = np.abs(np.expand_dims(getval(eps), -1) - np.array(self.nodes))
+        off = np.abs(np.expand_dims(untraced(eps), -1) - np.array(self.nodes))
         log_p = np.where(off.min(axis=-1) < 1e-6, np.log(self.weights)[off.argmin(axis=-1)], -np.inf)
         return np.sum(log_p, axis=-1)
 

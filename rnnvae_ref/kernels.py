@@ -47,7 +47,7 @@ def _rollout_vjp(argnums, H, args, _):
             pre[t] *= lam[-1]
             lam.append(g[t] + np.dot(pre[t].reshape(-1, len(W)), W.T).reshape(g[t].shape))
         gradient = {
-            0: lambda: _sum_to((len(h1), 1, len(W)), lam[-1][None])[:, 0],
+            0: lambda: _sum_to((1, len(h1), 1, len(W)), lam[-1][None]).reshape(h1.shape),
             1: lambda: _outer(H[:-1], pre),
             2: lambda: _sum_to(drive.shape, pre),
             3: lambda: _sum_to(noise.shape, np.array(lam[-2::-1]).reshape(pre.shape)),

@@ -5,15 +5,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import autograd.numpy as np
-from autograd.tracer import getval
+from autograd.tracer import getval, isbox
 
 # The table ell has axes (T, [S,] L, N): time first, particles and batch last, so that samples may be left out.
 TIME, PARTICLES, BATCH = 0, -2, -1
 
 
+def untraced(value):
+    r"""The plain value under autograd's boxes, of which a Hessian has two."""
+    while isbox(value):
+        value = getval(value)
+    return value
+
+
 def log_sum_exp(a, axis):
     r"""log sum_i exp a_i along `axis`, without overflow; a row of -inf gives -inf."""
-    top = np.max(getval(a), axis=axis, keepdims=True)  # a constant: the derivative with respect to it is zero
+    top = np.max(untraced(a), axis=axis, keepdims=True)  # a constant: the derivative with respect to it is zero
     top = np.where(np.isfinite(top), top, 0.0)
     return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis)
 

@@ -13,11 +13,10 @@ Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a para
 from dataclasses import dataclass
 
 import autograd.numpy as np
-from autograd.tracer import getval
 
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.kernels import rollout
-from rnnvae_ref.numerics import PARTICLES, check_count, describe
+from rnnvae_ref.numerics import PARTICLES, check_count, describe, untraced
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def predictive_states(rnn, theta, X):
 def start(rnn, theta, N):
     r"""h_1 of each of N sequences, (N, D). One particle."""
     check_count("N", N)
-    rnn.check(getval(theta))
+    rnn.check(untraced(theta))
     one_particle(np.zeros((1, rnn.particles, N)))
     return np.repeat(theta["h1"], N, axis=0)
 
@@ -173,13 +172,13 @@ def _states(rnn, theta, X, eps, sigma):
 
 def check(rnn, theta, X, eps=None, sigma=None):
     r"""The door: theta, X, eps and sigma fit one another. Returns X with its padding filled, and the mask (T, N)."""
-    rnn.check(getval(theta))
+    rnn.check(untraced(theta))
     X, observed = rnn.emission.check(X)
     if (eps is None) != (sigma is None):
         raise ValueError("eps and sigma belong together: give both, or neither for noise-free dynamics")
     if eps is not None:
-        _check_noise(rnn, X, getval(eps))
-        _check_array("sigma", np.asarray(getval(sigma), dtype=float), [(), (rnn.hidden,)])
+        _check_noise(rnn, X, untraced(eps))
+        _check_array("sigma", np.asarray(untraced(sigma), dtype=float), [(), (rnn.hidden,)])
     return X, observed
 
 
@@ -196,7 +195,7 @@ def _check_noise(rnn, X, eps):
 
 
 def _check_array(name, value, shapes):
-    value = np.asarray(value)
+    value = np.asarray(untraced(value))
     if value.dtype != np.float64 or value.shape not in shapes:
         raise ValueError(f"{name} must be float64 with shape {' or '.join(map(str, shapes))}; got {describe(value)}")
     if not np.isfinite(value).all():

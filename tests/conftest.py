@@ -1,0 +1,15 @@
+import numpy as np
+import pytest
+
+from tests.models import EMISSIONS, TRANSITIONS, random_model
+
+
+@pytest.fixture(autouse=True)
+def _seed_for_check_grads():
+    np.random.seed(0)  # noqa: NPY002  autograd's check_grads draws from the global generator
+
+
+@pytest.fixture(params=[(e, t) for e in EMISSIONS for t in TRANSITIONS], ids=lambda p: f"{p[0]}-{p[1]}")
+def model(request):
+    """A small random RNN with its theta and data: (rnn, theta, X), T = 4, N = 3, D = 2."""
+    return random_model(*request.param)

@@ -1,0 +1,77 @@
+"""Section 1.2, Eqs. (3)-(5)."""
+
+import itertools
+
+import autograd.numpy as np
+import pytest
+from autograd import grad, hessian
+from numpy.testing import assert_allclose
+
+from rnnvae_ref import exact, log_likelihood, log_likelihood_steps
+from rnnvae_ref.inference import TWO_POINT
+from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
+from tests import oracles
+from tests.models import TRANSITIONS, assert_same, random_model, value_and_gradient
+
+
+def test_eq3_equals_loops_over_numbers(model):
+    rnn, theta, X = model
+    expected = [oracles.log_likelihood(theta, X[:, n], rnn.transition == "linear") for n in range(3)]
+    assert_allclose(log_p_X(rnn, theta, X), expected, rtol=1e-12)
+
+
+def test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise(model):
+    rnn, theta, X = model
+    eq3, eq4, eq5 = (
+        value_and_gradient(lambda th, g=g: g(rnn, th, X), theta) for g in (log_p_X, expected_log_likelihood, log_likelihood)
+    )
+    assert_same(eq3, eq5)
+    assert_same(eq4, eq5)
+
+
+def test_eq4_exceeds_eq3_once_there_is_noise(model):
+    """A7: with the true posterior, (4) lies above log p(X) by KL(posterior || q)."""
+    rnn, theta, X = model
+    eps, log_w = exact.paths(TWO_POINT, 4, 2)
+    log_post = exact.log_posterior(rnn, theta, X, TWO_POINT, 0.5)
+    eq4 = expected_log_likelihood(rnn, theta, X, eps, 0.5, log_post)
+    gap = np.sum(np.exp(log_post) * (log_post - log_w[:, None]), axis=0)
+    assert_allclose(eq4 - exact.log_p(rnn, theta, X, TWO_POINT, 0.5), gap, rtol=1e-10)
+    assert (gap > 0).all()
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_the_probabilities_of_all_sequences_sum_to_one(transition):
+    rnn, theta, _ = random_model(transition=transition, V=3)
+    every = np.array(list(itertools.product(range(3), repeat=5))).T
+    assert_allclose(np.exp(log_likelihood(rnn, theta, every)).sum(), 1.0, rtol=1e-12)
+    assert_allclose(np.exp(exact.log_p(rnn, theta, every[:3], TWO_POINT, 0.8)).sum(), 9.0, rtol=1e-12)  # each prefix 9 times
+
+
+def test_the_density_of_all_pairs_of_numbers_integrates_to_one():
+    rnn, theta, _ = random_model("gaussian", M=1)
+    x = np.linspace(-25, 25, 501)
+    pairs = np.array(np.meshgrid(x, x)).reshape(2, -1, 1)
+    assert_allclose(np.exp(log_likelihood(rnn, theta, pairs)).sum() * 0.1**2, 1.0, rtol=1e-9)
+
+
+def test_steps_are_the_chain_rule(model):
+    rnn, theta, X = model
+    steps = log_likelihood_steps(rnn, theta, X)
+    assert steps.shape == (4, 3)
+    for t in range(1, 5):
+        assert_allclose(steps[:t].sum(axis=0), log_likelihood(rnn, theta, X[:t]), rtol=1e-12)
+
+
+def test_h1_is_learned_though_the_argmax_of_eqs_3_to_5_does_not_name_it(model):
+    rnn, theta, X = model
+    assert np.abs(grad(lambda th: np.mean(log_likelihood(rnn, th, X)))(theta)["h1"]).min() > 0
+
+
+def test_second_derivatives_come_from_the_plain_loop():
+    rnn, theta, X = random_model()
+    objective = lambda b: np.mean(log_p_X(rnn, theta | {"b": b}, X))
+    slope = grad(objective)
+    step = 1e-5 * np.eye(2)
+    differences = [(slope(theta["b"] + e) - slope(theta["b"] - e)) / 2e-5 for e in step]
+    assert_allclose(hessian(objective)(theta["b"]), differences, rtol=1e-6, atol=1e-9)
