@@ -55,6 +55,9 @@ def fit(
     """
     for name, value in {"steps": steps, "batch": batch, "every": every, "patience": patience}.items():
         check_count(name, value)
+    for name, value in {"step_size": step_size, "clip": clip}.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be a positive number; got {value!r}")
     if method not in ("adam", "lbfgs"):
         raise ValueError(f'method must be "adam" or "lbfgs"; got {method!r}')
     run = _Run(objective, X, rng, Fit(theta), validate, every, patience)
@@ -167,8 +170,8 @@ def save(path, rnn, theta):
 def load(path, rnn):
     r"""Read the theta that `save` wrote for this RNN. ValueError where the file is none, or is of another RNN."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            theta = dict(file)
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            theta = dict(arrays)
     except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} must be a .npz file written by save(); {error}") from error
     saved_for = str(theta.pop("rnn", "an unnamed model"))

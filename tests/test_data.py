@@ -1,0 +1,159 @@
+"""q(X): readers, splits, padding and the made sequences."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from rnnvae_ref import data
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def lines_of(text):
+    return [text.decode(X) for X in (text.train, text.validation, text.test)]
+
+
+def test_colour_names_are_949_split_once_and_for_all():
+    names = data.colour_names()
+    parts = lines_of(names)
+    assert [len(part) for part in parts] == [700, 100, 149]
+    assert len({*parts[0], *parts[1], *parts[2]}) == 949 and "cloudy blue" in {*parts[0], *parts[1], *parts[2]}
+    assert names.alphabet == "\n '/abcdefghijklmnopqrstuvwxyz"
+    assert_array_equal(names.train, data.colour_names().train)
+
+
+def test_every_line_ends_with_an_end_symbol_that_is_counted():
+    names = data.colour_names()
+    X = names.encode(["red", "blue green"])
+    assert X.shape == (11, 2) and (X[3, 0], X[10, 1]) == (0, 0) and (X[4:, 0] == -1).all()
+    assert names.decode(X) == ["red", "blue green"]
+
+
+def test_characters_reads_any_utf8_text_one_sequence_a_line(tmp_path):
+    lines = ["grün", "日本", "née"] * 4
+    for newline, encoding in [("\n", "utf-8"), ("\r\n", "utf-8-sig")]:
+        text = data.characters(write(tmp_path / "a.txt", newline.join(["", *lines, ""]), encoding))
+        assert sorted(line for part in lines_of(text) for line in part) == sorted(lines)
+        assert text.alphabet == "".join(sorted(set("\ngrün日本née")))
+
+
+def test_characters_says_what_is_wrong(tmp_path):
+    with pytest.raises(ValueError, match="at least 3 lines that are not blank, to be split; it has 0"):
+        data.characters(write(tmp_path / "empty.txt", ""))
+    with pytest.raises(ValueError, match="must be UTF-8 text"):
+        data.characters(write(tmp_path / "latin.txt", "grün\nblau\nrot", "latin-1"))
+    rare = write(tmp_path / "rare.txt", "\n".join(chr(ord("a") + i) for i in range(9)))
+    with pytest.raises(ValueError, match=r"is not in the alphabet of the training text.*give an alphabet to admit it"):
+        data.characters(rare)
+    assert len(data.characters(rare, alphabet="abcdefghi").alphabet) == 10
+    with pytest.raises(ValueError, match="'Q' in 'Q' is not in the alphabet"):
+        data.colour_names().encode(["Q"])
+
+
+def test_the_two_series_are_the_published_ones():
+    nile, faithful = data.nile(), data.old_faithful()
+    raw = (nile.X * nile.scale + nile.mean)[:, 0, 0]
+    assert_allclose(raw[[0, 1, 99]], [1120, 1160, 740], rtol=1e-12)
+    assert_allclose([raw.sum(), len(raw)], [91935, 100], rtol=1e-12)  # mean 919.35, as in Durbin and Koopman
+    assert (faithful.train, faithful.validation, faithful.test) == (slice(0, 150), slice(150, 200), slice(200, 299))
+    waiting = data.old_faithful("waiting_minutes")
+    raw = (waiting.X * waiting.scale + waiting.mean)[:, 0, 0]
+    assert (raw[0], len(raw), raw.min(), raw.max()) == pytest.approx((80, 299, 43, 108))
+
+
+def test_a_short_eruption_is_never_followed_by_a_short_one():
+    """The fact that makes durations two-humped (C9), in minutes: short is below 3."""
+    d = data.old_faithful()
+    short = (d.X * d.scale + d.mean)[:, 0, 0] < 3
+    assert not (short[:-1] & short[1:]).any()
+    assert 0.5 < short[1:][~short[:-1]].mean() < 0.6
+
+
+def test_series_are_standardised_by_their_training_part_alone():
+    for s in (data.nile(), data.old_faithful(), data.membrane()):
+        assert_allclose([s.X[s.train].mean(), s.X[s.train].std()], [0, 1], atol=1e-12)
+        assert s.train.start == 0 and s.train.stop == s.validation.start and s.validation.stop == s.test.start
+        assert s.test.stop == len(s.X) and s.X.shape[1:] == (1, 1)
+        assert abs(s.X.std() - 1) > 1e-4  # not by all of it
+
+
+def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp_path):
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
+    assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("ab795b429201a5bb")
+    s = data.membrane()
+    raw = (s.X * s.scale + s.mean)[:, 0, 0]
+    assert len(raw) == 2150 and -90 < raw.min() < -20 and 0 < raw.max() < 90  # millivolts, with spikes
+    monkeypatch.setattr(matplotlib, "get_data_path", lambda: str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"membrane\.dat is missing: this matplotlib comes without its sample data"):
+        data.membrane()
+
+
+def test_series_reads_columns_by_name(tmp_path):
+    rows = "\n".join(f"{t},{t * t % 7},x" for t in range(10))
+    s = data.series(write(tmp_path / "a.csv", "time,value,note\n" + rows), ["value", "time"])
+    assert s.X.shape == (10, 1, 2) and (s.train, s.validation, s.test) == (slice(0, 5), slice(5, 7), slice(7, 10))
+    assert_allclose((s.X * s.scale + s.mean)[:, 0, 1], np.arange(10), atol=1e-12)
+
+
+CSV = {
+    "has no column 'value'; it has time, other": "time,other\n1,2\n",
+    "has no header, it is empty": "",
+    r"line 3: column 'value' must hold a finite number; got nothing": "value,b\n1,2\n,2\n3,4\n",
+    r"line 4: column 'value' must hold a finite number; got 'high'": "value,b\n1,2\n2,2\nhigh,4\n",
+    r"line 2: column 'value' must hold a finite number; got 'nan'": "value\nnan\n2\n3\n",
+    r"line 3: column 'value' must hold a finite number; got nothing ": "b,value\n1,2\n2\n3,4\n",
+    "must hold at least 3 rows of numbers, to be split; it has 2": "value\n1\n2\n",
+    "column 0 must vary in the training part; it is 5.0 throughout": "value\n5\n5\n5\n5\n6\n7\n",
+}
+
+
+@pytest.mark.parametrize("message", CSV)
+def test_series_says_what_is_wrong_and_where(tmp_path, message):
+    with pytest.raises(ValueError, match=message.strip()):
+        data.series(write(tmp_path / "a.csv", CSV[message]), "value")
+
+
+def test_series_of_three_rows_has_a_row_in_each_part_that_can_have_one(tmp_path):
+    s = data.series(write(tmp_path / "a.csv", "v\n1\n2\n3\n4\n"), "v")
+    assert (s.train, s.validation, s.test) == (slice(0, 2), slice(2, 3), slice(3, 4))
+
+
+def test_pad_fills_tails_with_minus_one_or_nan():
+    assert_array_equal(data.pad([[1, 2, 3], [4]]), [[1, 4], [2, -1], [3, -1]])
+    X = data.pad([np.ones((2, 2)), np.zeros((1, 2))])
+    assert X.shape == (2, 2, 2) and np.isnan(X[1, 1]).all() and not np.isnan(X[:, 0]).any()
+    with pytest.raises(ValueError, match="none may be empty"):
+        data.pad([[1], []])
+
+
+def test_windows_cut_a_series_in_order():
+    X = np.arange(7.0)[:, None, None]
+    assert_array_equal(data.windows(X, 3)[:, :, 0], [[0, 3], [1, 4], [2, 5]])
+    with pytest.raises(ValueError, match=r"length must be in 1\.\.7, the length of the series; got 8"):
+        data.windows(X, 8)
+
+
+def test_the_markov_chain_scores_itself_truly():
+    P = np.array([[0.9, 0.1], [0.3, 0.7]])
+    X, log_p = data.markov_chain(np.random.default_rng(0), P, 50, 400)
+    assert_allclose(log_p[1:], np.log(P[X[:-1], X[1:]]), rtol=1e-12)
+    assert_allclose(log_p[0], np.log(0.5), rtol=1e-12)
+    moves, n = X[1:][X[:-1] == 0], (X[:-1] == 0).sum()
+    assert abs(moves.mean() - 0.1) < 5 * np.sqrt(0.09 / n)
+    with pytest.raises(ValueError, match="rows are probabilities"):
+        data.markov_chain(np.random.default_rng(0), [[0.5, 0.6], [0.5, 0.5]], 2, 1)
+
+
+def test_the_autoregression_scores_itself_truly():
+    X, log_p = data.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 30)
+    residual = (X[1:] - 0.8 * X[:-1])[:, :, 0] / 0.5
+    assert_allclose(log_p[1:], -0.5 * residual**2 - np.log(0.5) - 0.5 * np.log(2 * np.pi), rtol=1e-9)
+    assert abs(residual.std() - 1) < 5 / np.sqrt(2 * residual.size)

@@ -1,0 +1,207 @@
+"""fit, save and load."""
+
+import sys
+
+import autograd.numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from rnnvae_ref import RNN, Categorical, Gaussian, K, data, fit, load, log_likelihood, save
+from rnnvae_ref.inference import Normal
+from rnnvae_ref.training import clipped
+from tests.models import random_model
+
+
+def objective_of(rnn):
+    return lambda theta, X, rng: log_likelihood(rnn, theta, X)
+
+
+@pytest.fixture(scope="module")
+def chain():
+    """A Markov chain that one-hidden-layer RNNs can learn, with the true log p of each step."""
+    P = np.array([[0.9, 0.1], [0.2, 0.8]])
+    return data.markov_chain(np.random.default_rng(0), P, 20, 300)
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_fit_reaches_the_truth_of_a_markov_chain(chain, method):
+    X, log_p = chain
+    rnn = RNN(Categorical(2), 3)
+    result = fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), X, rng=np.random.default_rng(2), method=method, steps=400)
+    got, truth = log_likelihood(rnn, result.last, X), log_p.sum(axis=0)
+    error = (got - truth).std() / np.sqrt(300)
+    assert abs((got - truth).mean()) < 0.003 * 20 + 5 * error
+    assert got.mean() > truth.mean() - 0.05
+
+
+def test_fit_of_numbers_reaches_the_truth_of_an_autoregression():
+    X, log_p = data.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 200)
+    rnn = RNN(Gaussian(), 1, transition="linear")
+    result = fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), X, rng=np.random.default_rng(2), method="lbfgs")
+    slope = (result.last["U"] @ result.last["C"]).item()
+    assert_allclose([slope, np.exp(result.last["log_s"]).item()], [0.8, 0.5], atol=5 / np.sqrt(X.size))
+    assert log_likelihood(rnn, result.last, X).mean() > log_p.sum(axis=0).mean()  # in sample, the fit does at least as well
+
+
+def test_fit_depends_on_its_generator_alone(chain):
+    rnn = RNN(Categorical(2), 3)
+    run = lambda seed: fit(
+        objective_of(rnn), rnn.init(np.random.default_rng(1)), chain[0], rng=np.random.default_rng(seed), steps=20
+    )
+    for key, value in run(3).last.items():
+        assert_array_equal(value, run(3).last[key])
+    assert (run(3).last["W"] != run(4).last["W"]).any()
+
+
+def test_validation_chooses_best_and_stops_early(chain):
+    rnn = RNN(Categorical(2), 3)
+    scores = iter([0.0, 5.0, *[1.0] * 100])
+    seen = []
+
+    def validate(theta):
+        seen.append(theta)
+        return next(scores)
+
+    result = fit(
+        objective_of(rnn),
+        rnn.init(np.random.default_rng(1)),
+        chain[0],
+        rng=np.random.default_rng(2),
+        validate=validate,
+        every=2,
+        patience=3,
+    )
+    assert result.best is seen[1] and result.last is seen[4] and len(seen) == 5
+    assert result.reason == "validation has not improved for 3 checks, at step 8"
+    assert result.history["step"] == [0, 2, 4, 6, 8] and result.history["validation"] == [0.0, 5.0, 1.0, 1.0, 1.0]
+
+
+def test_without_validation_best_is_last(chain):
+    rnn = RNN(Categorical(2), 3)
+    result = fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), chain[0], rng=np.random.default_rng(2), steps=5)
+    assert result.best is result.last and result.reason == "all steps done" and result.history["step"] == [0, 5]
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_an_objective_that_is_not_finite_stops_with_the_last_good_theta(method):
+    rnn, theta, X = random_model()
+    calls, asked = [], []
+
+    def objective(th, X, rng):
+        calls.append(1)
+        asked.append({key: np.array(value._value) for key, value in th.items()})
+        return log_likelihood(rnn, th, X) + (np.nan if len(calls) == 4 else 0.0)
+
+    result = fit(objective, theta, X, rng=np.random.default_rng(0), method=method, steps=50)
+    assert "objective became nan at step" in result.reason
+    log_likelihood(rnn, result.last, X)  # the door would refuse it if it were not finite
+    assert len(calls) == 4
+    good = asked[2] if method == "adam" else None
+    for key, value in (good or {}).items():
+        assert_array_equal(result.last[key], value)
+
+
+def test_a_first_step_that_fails_returns_the_start():
+    rnn, theta, X = random_model()
+    result = fit(lambda th, X, rng: log_likelihood(rnn, th, X) + np.inf, theta, X, rng=np.random.default_rng(0))
+    assert result.last is theta and result.best is theta and "at step 0" in result.reason
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_ctrl_c_returns_what_it_has(method):
+    rnn, theta, X = random_model()
+    calls = []
+
+    def objective(th, X, rng):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return log_likelihood(rnn, th, X)
+
+    result = fit(objective, theta, X, rng=np.random.default_rng(0), method=method)
+    assert result.reason.startswith("interrupted after step")
+    assert log_likelihood(rnn, result.last, X).mean() != log_likelihood(rnn, theta, X).mean()
+
+
+def test_the_noise_of_an_objective_comes_from_the_generator_of_fit():
+    """K of Eq. (14) with fresh noise every step; its sigma shrinks."""
+    rnn, theta, X = random_model(T=6, N=20, seed=3)
+
+    def objective(th, X, rng):
+        return K(rnn, th, X, Normal().sample(rng, (5, 8, 1, X.shape[1], 2)), th["sigma"])
+
+    result = fit(objective, theta | {"sigma": np.array(0.5)}, X, rng=np.random.default_rng(0), steps=300, step_size=0.02)
+    assert abs(result.last["sigma"]) < 0.25 and result.reason == "all steps done"
+
+
+def test_progress_shows_on_a_terminal_and_nowhere_else(monkeypatch, capsys, chain):
+    rnn = RNN(Categorical(2), 2)
+    run = lambda: fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), chain[0], rng=np.random.default_rng(2), steps=20)
+    run()
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    run()
+    out, err = capsys.readouterr()
+    assert out == "" and "\rstep 20: objective -" in err and err.endswith("\n")
+
+
+def test_clipping_keeps_the_direction_and_bounds_the_norm():
+    g = {"a": np.array([3.0, 0.0]), "b": np.array(4.0)}
+    assert clipped(g, 6.0) is g
+    assert_allclose(clipped(g, 1.0)["a"], [0.6, 0.0])
+    assert_allclose(clipped(g, 1.0)["b"], 0.8)
+
+
+def test_fit_says_what_is_wrong_with_its_arguments(chain):
+    rnn, theta, X = random_model()
+    for changes, message in [
+        ({"steps": 0}, "steps must be a whole number"),
+        ({"batch": 1.5}, "batch must be a whole number"),
+        ({"method": "sgd"}, 'method must be "adam" or "lbfgs"; got \'sgd\''),
+        ({"step_size": -1.0}, "step_size must be a positive number"),
+        ({"clip": 0.0}, "clip must be a positive number"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fit(objective_of(rnn), theta, X, rng=np.random.default_rng(0), **changes)
+    with pytest.raises(ValueError, match=r"objective must return one number per sequence, \(3,\); got shape \(\)"):
+        fit(lambda th, X, rng: np.mean(log_likelihood(rnn, th, X)), theta, X, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="theta lacks 'W'"):
+        fit(objective_of(rnn), {k: v for k, v in theta.items() if k != "W"}, X, rng=np.random.default_rng(0))
+
+
+def test_theta_goes_to_a_file_and_back(tmp_path):
+    rnn, theta, _ = random_model()
+    path = tmp_path / "theta.npz"
+    save(path, rnn, theta | {"sigma": np.array(0.3)})
+    back = load(path, rnn)
+    assert set(back) == {*theta, "sigma"} and [p.name for p in tmp_path.iterdir()] == ["theta.npz"]
+    for key, value in theta.items():
+        assert_array_equal(back[key], value)
+
+
+def test_load_refuses_what_is_not_a_theta_of_this_rnn(tmp_path):
+    rnn, theta, _ = random_model()
+    path = tmp_path / "theta.npz"
+    save(path, rnn, theta)
+    for other in (RNN(rnn.emission, 3), RNN(rnn.emission, 2, transition="linear")):
+        with pytest.raises(ValueError, match=r"theta\.npz was saved for RNN\(.*not for RNN\("):
+            load(path, other)
+    for content in (b"", b"text", path.read_bytes()[:100]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"must be a \.npz file written by save\(\)"):
+            load(path, rnn)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    with pytest.raises(ValueError, match=r"must be a \.npz file written by save\(\)"):
+        load(tmp_path / "array.npy", rnn)
+    np.savez(path, W=np.zeros(2))
+    with pytest.raises(ValueError, match="was saved for an unnamed model"):
+        load(path, rnn)
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "nowhere.npz", rnn)
+
+
+def test_save_refuses_a_theta_that_does_not_fit(tmp_path):
+    rnn, theta, _ = random_model()
+    with pytest.raises(ValueError, match=r"theta\['b'\] must be finite"):
+        save(tmp_path / "theta.npz", rnn, theta | {"b": np.full(2, np.nan)})
+    assert not list(tmp_path.iterdir())
