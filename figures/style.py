@@ -1,0 +1,61 @@
+r"""One look for all figures: the colours, what each stands for, and how a figure becomes files."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from rnnvae_ref.numerics import replaced
+
+HERE = Path(__file__).parent
+OUT, PUBLISHED = HERE / "out", HERE / "published"
+
+# Okabe and Ito's colours. The same colour means the same quantity in every figure.
+EXACT = "#000000"  # exact answers and data
+RNN = "#0072B2"  # the RNN with one particle, Eq. (5)
+BOUND = "#D55E00"  # the bound K, Eqs. (14) and (15)
+BASELINE = "#666666"  # what one would try without an RNN
+SECOND = "#009E73"  # a second baseline or model
+SKY, ORANGE, YELLOW, PINK = "#56B4E9", "#E69F00", "#F0E442", "#CC79A7"
+
+
+def drawing():
+    r"""A context in which nothing of the user's own matplotlib settings leaks into a figure."""
+    return plt.style.context(["default", str(HERE / "house.mplstyle")])
+
+
+def rounded(value):
+    r"""Arrays to lists of numbers with seven significant digits, ready for JSON."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [rounded(part) for part in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.7g}")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def write(record, figure, folder, kinds=("png", "pdf")):
+    r"""The figure and its numbers to `folder`, the same bytes for the same numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clean = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
+    for kind in kinds:
+        with replaced(folder / f"{record['figure']}.{kind}") as part:
+            figure.savefig(part, metadata=clean[kind])
+    with replaced(folder / f"{record['figure']}.json") as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def strip(axis, y, values, colour, chosen=None):
+    r"""A row of scores: all seeds thin, the median thick, and a ring around the run that was chosen on validation."""
+    axis.plot(values, np.full(len(values), y), "|", ms=10, mew=1.0, color=colour, alpha=0.8)
+    axis.plot(np.median(values), y, "|", ms=16, mew=3.0, color=colour)
+    if chosen is not None:
+        axis.plot(chosen, y, "o", ms=9, mfc="none", mec=EXACT, mew=1.0)
+
+
+def arrow(axis, start, end, colour=EXACT):
+    r"""An arrow between two nodes of a graph, stopping short of both."""
+    look = {"arrowstyle": "-|>", "color": colour, "shrinkA": 9, "shrinkB": 10, "lw": 1.0}
+    axis.annotate("", end, start, arrowprops=look)
