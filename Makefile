@@ -1,0 +1,59 @@
+# make figures, make test: each works as the first command after a clone; `make help` lists the rest.
+VENV ?= .venv
+PYTHON3 ?= python3
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.stamp
+
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export MPLBACKEND := Agg
+
+SCRIPTS := $(sort $(wildcard figures/fig[0-9][0-9]_*.py))
+NAMES := $(SCRIPTS:figures/%.py=%)
+PICTURES := $(NAMES:%=figures/out/%.png)
+NUMBERS := $(foreach name,$(NAMES),$(firstword $(subst _, ,$(name))))
+SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/data/*) figures/style.py figures/house.mplstyle figures/__main__.py
+
+.PHONY: figures study publish test lint clean help $(NUMBERS)
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SECONDEXPANSION:
+
+figures: $(PICTURES)  ## all figures in figures/out, then fresh beside published numbers
+	@$(PY) -m figures --compare
+
+$(NUMBERS): $$(filter figures/out/$$@_%,$(PICTURES))  ## (fig01, fig02 ..) one figure
+
+# One run of a script makes all three files: a pattern rule says so in every GNU Make.
+figures/out/%.png figures/out/%.pdf figures/out/%.json: figures/%.py $(SOURCES) | $(STAMP)
+	@$(PY) -m figures $*
+
+study: | $(STAMP)  ## the full experiment matrix, about 15 minutes, in figures/out
+	$(PY) -m figures --study
+
+publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--study for the full matrix)
+	$(PY) -m figures --publish $(STUDY)
+
+test: | $(STAMP)  ## all tests, and the examples in README
+	$(PY) -m pytest
+
+lint: | $(STAMP)  ## style, with ruff
+	@$(PY) -m ruff --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --disable-pip-version-check "ruff>=0.6"
+	$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+clean:  ## remove what was made, but not the published figures
+	rm -rf figures/out $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z$$(][A-Za-z()]*\):.*## \(.*\)/\1: \2/p' Makefile | sed 's/$$(NUMBERS)/figNN/'
+
+$(STAMP): requirements.txt
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; this is `$(PYTHON3) --version 2>&1`. Give another: make PYTHON3=python3.12"; exit 1; }
+	@$(PYTHON3) -m venv $(VENV) >/dev/null 2>&1 || \
+	  { echo "$(PYTHON3) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "Installing numpy, autograd, scipy, matplotlib and pytest into $(VENV) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

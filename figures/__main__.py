@@ -6,8 +6,8 @@ import json
 import os
 import platform
 import time
+from importlib.metadata import version
 
-import autograd
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -35,7 +35,7 @@ def make(name, folder, kinds=("png", "pdf"), study=False, **settings):
 
 def where_and_when():
     r"""The machine and the versions behind published numbers; every figure starts from numpy's default_rng(0)."""
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "autograd": autograd.__version__}
+    versions = {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "autograd")}}
     return {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "system": platform.system(), "seed": 0, **versions}
 
 

@@ -1,0 +1,130 @@
+r"""The paper as data: for each numbered equation, what it says, where it stands in the code, and which test and figure show it.
+
+The one home of this map: `python -m rnnvae_ref`, README's table and the tests of coverage all come from here.
+"""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Equation:
+    r"""One row: function is "module.name" in `rnnvae_ref`, test is "file::name" in `tests`, figure a name in `figures`."""
+
+    number: int
+    section: str
+    says: str
+    function: str
+    test: str
+    figure: str = ""
+
+    def source(self):
+        r"""The text of the function."""
+        module, name = self.function.split(".")
+        return inspect.getsource(getattr(importlib.import_module(f"rnnvae_ref.{module}"), name))
+
+
+def _row(number, section, says, function, test, figure=""):
+    return Equation(number, section, says, function, f"tests/test_{test}", figure)
+
+
+EQUATIONS = (
+    _row(1, "1.1", "h_t = f(h_{t-1}, x_{t-1}): a delta", "rnn.f", "rnn.py::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
+    _row(2, "1.1", "H = F(X)", "rnn.F", "rnn.py::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
+    _row(
+        3,
+        "1.2",
+        "E_q(X)[ log p(X) ]",
+        "likelihood.log_p_X",
+        "likelihood.py::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise",
+    ),
+    _row(
+        4,
+        "1.2",
+        "= E_q(X) E_p(H|X)[ sum_t log p(x_t|h_t) ]",
+        "likelihood.expected_log_likelihood",
+        "likelihood.py::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise",
+    ),
+    _row(
+        5,
+        "1.2",
+        "= E_q(X)[ sum_t log p(x_t|h_t) ] at H = F(X)",
+        "likelihood.log_likelihood",
+        "bound.py::test_eq15_equals_eq5_in_value_and_gradient",
+        "fig02",
+    ),
+    _row(
+        6,
+        "2.1",
+        "q(h_t|x_{t-1},h_{t-1}) = p(h_t|x_{t-1},h_{t-1})",
+        "inference.log_q_steps",
+        "inference.py::test_eq6_is_the_normal_density_around_f",
+        "fig01",
+    ),
+    _row(
+        7,
+        "2.1",
+        "q(H|X) = prod_t q(h_t|x_{t-1},h_{t-1})",
+        "inference.log_q",
+        "inference.py::test_eq7_is_the_product_over_steps_two_to_T",
+    ),
+    _row(
+        8,
+        "2.1",
+        "= p(H|X), without noise",
+        "inference.log_posterior",
+        "inference.py::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise",
+        "fig01",
+    ),
+    _row(9, "2.2", "L = E_q(X)[ log p(X) ]", "bound.log_evidence", "bound.py::test_eqs_9_10_and_11_are_equal"),
+    _row(10, "2.2", "= log of the integral of p(H,X)", "bound.log_marginal", "bound.py::test_eqs_9_10_and_11_are_equal"),
+    _row(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", "bound.log_importance", "bound.py::test_eqs_9_10_and_11_are_equal"),
+    _row(
+        12,
+        "2.2",
+        ">= E_q(H|X)[ log p(H,X) / q(H|X) ]",
+        "bound.jensen",
+        "bound.py::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
+    ),
+    _row(
+        13,
+        "2.2",
+        "= K, with q of Eq. (6), as products over t",
+        "bound.factorised",
+        "bound.py::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient",
+    ),
+    _row(
+        14,
+        "2.2",
+        "= E_q(X) E_q(H|X)[ sum_t log p(x_t|h_t) ]",
+        "bound.K",
+        "bound.py::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error",
+    ),
+    _row(
+        15,
+        "2.2",
+        "= the same at H = F(X), which is Eq. (5)",
+        "bound.K_delta",
+        "bound.py::test_eq15_equals_eq5_in_value_and_gradient",
+        "fig02",
+    ),
+)
+
+
+def find(number):
+    r"""The row of an equation. ValueError where there is none."""
+    for row in EQUATIONS:
+        if row.number == number:
+            return row
+    raise ValueError(f"number must be that of an equation, 1 to {EQUATIONS[-1].number}; got {number}")
+
+
+def markdown():
+    r"""The rows as a table for README, each function linked to its file."""
+    lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
+    for e in EQUATIONS:
+        file, test = e.test.split("::")
+        link = f"[`{e.function}`](rnnvae_ref/{e.function.split('.')[0]}.py)"
+        lines.append(f"| ({e.number}) | `{e.says}` | {link} | [`{test}`]({file}) | {e.figure} |")
+    return "\n".join(lines)

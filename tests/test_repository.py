@@ -1,0 +1,128 @@
+"""The shape of the repository: what imports what, what starts up, and how the text is written."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from autograd.core import make_vjp
+
+from rnnvae_ref import log_likelihood
+from tests.models import EMISSIONS, random_model
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "rnnvae_ref"
+ORDER = [
+    *("numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "exact", "bound", "data", "training"),
+    *("equations", "__main__"),
+]
+FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures") for p in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_a_module_imports_only_from_those_above_it():
+    assert {p.stem for p in PACKAGE.glob("*.py")} == {*ORDER, "__init__"}
+    for i, name in enumerate(ORDER):
+        inside = {m.split(".")[1] for m in imports(PACKAGE / f"{name}.py") if m.startswith("rnnvae_ref.")}
+        assert inside <= {*ORDER[:i]}, name
+
+
+def test_exact_and_training_import_no_objective():
+    for name in ("exact", "training"):
+        for objective in ("likelihood", "bound"):
+            assert f"rnnvae_ref.{objective}" not in set(imports(PACKAGE / f"{name}.py"))
+
+
+def test_nothing_imports_figures_or_tests_and_only_the_named_packages_are_used():
+    allowed = {"numpy", "autograd", "scipy", "matplotlib", "rnnvae_ref", *sys.stdlib_module_names}
+    for path in FILES:
+        used = {m.split(".")[0] for m in imports(path) if m}
+        folder = path.relative_to(ROOT).parts[0]
+        assert used <= allowed | {"rnnvae_ref": set(), "figures": {"figures"}, "tests": {"figures", "tests", "pytest"}}[folder], (
+            path
+        )
+
+
+def test_oracles_share_no_code_with_the_package():
+    assert set(imports(ROOT / "tests/oracles.py")) == {"itertools", "math"}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "tests" not in p.parts], ids=lambda p: p.stem)
+def test_docstrings_are_raw_and_functions_short(path):
+    source = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node):
+            first = source.splitlines()[node.body[0].lineno - 1].strip()
+            assert first.startswith('r"""'), first
+        if isinstance(node, ast.FunctionDef):
+            doc = node.body[0].end_lineno - node.body[0].lineno + 1 if ast.get_docstring(node) else 0
+            assert node.end_lineno - node.lineno + 1 - doc <= 30, node.name
+
+
+def test_public_functions_have_docstrings():
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and node.name != "main":
+                assert ast.get_docstring(node), f"{path.stem}.{node.name}"
+
+
+def test_importing_the_package_loads_neither_scipy_stats_nor_matplotlib():
+    code = (
+        "import sys, rnnvae_ref; print([m for m in ('scipy', 'scipy.stats', 'matplotlib', 'autograd.scipy') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_a_gradient_has_few_autograd_nodes_however_long_the_sequence(emission):
+    def nodes(T):
+        rnn, theta, X = random_model(emission, T=T)
+        vjp, _ = make_vjp(lambda th: log_likelihood(rnn, th, X), theta)
+        seen, stack = set(), [c.cell_contents for c in vjp.__closure__ if hasattr(c.cell_contents, "parents")]
+        while stack:
+            node = stack.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                stack += node.parents
+        return len(seen)
+
+    assert nodes(5) == nodes(50) <= 40
+
+
+def test_pins_lie_within_the_ranges_of_the_package():
+    pinned = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line)
+    loose = re.findall(r'"(\w+)>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    for name, least in loose:
+        if name in pinned:
+            assert [int(v) for v in pinned[name].split(".")] >= [int(v) for v in least.split(".")]
+    assert set(pinned) == {"numpy", "autograd", "scipy", "matplotlib", "pytest"}
+
+
+def test_readme_quotes_published_numbers():
+    """Every number marked `name: value` in README's table of figures stands in a committed JSON."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"<!-- (fig\d\d\w*): (.+?) -->\s*(-?\d+(?:\.\d+)?)", readme)
+    assert len(quoted) >= 8
+    for figure, key, shown in quoted:
+        record = json.loads((ROOT / "figures" / "published" / f"{figure}.json").read_text(encoding="utf-8"))
+        digits = len(shown.split(".")[1]) if "." in shown else 0
+        assert round(record["headline"][key]["value"], digits) == float(shown), key
+
+
+def test_links_of_readme_lead_somewhere():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", readme):
+        assert target.startswith("https://arxiv.org/") or (ROOT / target).exists(), target
