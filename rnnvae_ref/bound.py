@@ -1,8 +1,8 @@
 r"""Section 2.2: the bound K on log p(X), Eqs. (9)-(15), each line of the derivation as a function.
 
-The trajectories come from q: `eps` is drawn or enumerated outside and passed in. E_q(H|X)[.] is then the mean over the S
-samples, or with `log_w`, the log probabilities of the paths under q, an exact sum. Per sequence in nats, (N,);
-E_q(X)[.] over the data is `np.mean`.
+E_q(H|X)[.] is a mean over trajectories H (T, S, 1, N, D) that come from q: drawn, `F(rnn, theta, X, law.sample(...), sigma)`,
+or, for an exact answer, all of them, `F(rnn, theta, X, eps, sigma)` with `eps, log_w = exact.paths(...)` and their log
+probabilities under q as `log_w`. Per sequence in nats, (N,); E_q(X)[.] is `np.mean`. X without padding, but for (15).
 """
 
 import autograd.numpy as np
@@ -10,7 +10,7 @@ import autograd.numpy as np
 from rnnvae_ref.exact import log_p, paths
 from rnnvae_ref.inference import log_joint, log_p_x_steps, log_q, log_q_steps
 from rnnvae_ref.numerics import TIME, log_mean_exp, log_sum_exp, weighted_mean
-from rnnvae_ref.rnn import F, one_particle, table
+from rnnvae_ref.rnn import F
 
 
 def log_evidence(rnn, theta, X, law, sigma):
@@ -25,43 +25,41 @@ def log_marginal(rnn, theta, X, law, sigma):
     return log_sum_exp(log_joint(rnn, theta, X, H, sigma, law), axis=0)
 
 
-def log_importance(rnn, theta, X, eps, sigma, p, q, log_w=None):
+def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (11).  log E_q(H|X)[ p(H, X) / q(H|X) ], nats, (N,), for noise laws p of the model and q of the inference.
 
-    eps (T-1, S, 1, N, D) from q. Exact with `log_w`; with a sample of S it estimates log p(X) from below.
-    Needs q > 0 wherever p > 0.
+    Exact with `log_w`; with a sample of S trajectories it estimates log p(X) from below. Needs q > 0 wherever p > 0.
     """
-    log_ratio = _log_ratio(rnn, theta, X, eps, sigma, p, q)
+    log_ratio = log_joint(rnn, theta, X, H, sigma, p) - log_q(rnn, theta, X, H, sigma, q)
     return log_mean_exp(log_ratio, axis=0) if log_w is None else log_sum_exp(log_ratio + log_w[:, None], axis=0)
 
 
-def jensen(rnn, theta, X, eps, sigma, p, q, log_w=None):
+def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (12).  E_q(H|X)[ log p(H, X) / q(H|X) ] <= (11) by Jensen's inequality, nats, (N,); arguments as there."""
-    return weighted_mean(_log_ratio(rnn, theta, X, eps, sigma, p, q), log_w)
+    return weighted_mean(log_joint(rnn, theta, X, H, sigma, p) - log_q(rnn, theta, X, H, sigma, q), log_w)
 
 
-def factorised(rnn, theta, X, eps, sigma, p, log_w=None):
+def factorised(rnn, theta, X, H, sigma, p, log_w=None):
     r"""Eq. (13).  K with q of Eq. (6), before anything cancels, nats, (N,).
 
     E_q[ log ( prod_t p(h_t|h_{t-1},x_{t-1}) p(x_t|h_t) / prod_t p(h_t|h_{t-1},x_{t-1}) ) ]; the factors of the dynamics
     run over t = 2..T, those of the emission over t = 1..T.
     """
-    H = F(rnn, theta, X, eps, sigma)
     dynamics, emissions = log_q_steps(rnn, theta, X, H, sigma, p), log_p_x_steps(rnn, theta, X, H)
     return weighted_mean(np.sum(dynamics, TIME) + np.sum(emissions, TIME) - np.sum(dynamics, TIME), log_w)
 
 
-def K(rnn, theta, X, eps, sigma, log_w=None):
-    r"""Eq. (14).  K = E_q(H|X)[ sum_t log p(x_t | h_t) ] for q of Eq. (6), nats per sequence, (N,).
+def K(rnn, theta, X, H, log_w=None):
+    r"""Eq. (14).  K = E_q(H|X)[ sum_t log p(x_t | h_t) ] for trajectories from q of Eq. (6), nats per sequence, (N,).
 
-    eps (T-1, S, 1, N, D) with any S; sigma () or (D,). Unbiased for S draws, exact for all paths with `log_w`.
+    The plain formula; `noise.K_noise` is the same as a function of the noise, Eq. (16), and fast.
     """
-    return np.sum(K_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
+    return np.sum(K_steps(rnn, theta, X, H, log_w), axis=TIME)
 
 
-def K_steps(rnn, theta, X, eps, sigma, log_w=None):
-    r"""E_q(H|X)[ log p(x_t | h_t) ], nats, (T, N): the steps of Eq. (14); each bounds log E[p(x_t|h_t)], not log p(x_t|x_<t)."""
-    return weighted_mean(one_particle(table(rnn, theta, X, eps, sigma)), log_w)
+def K_steps(rnn, theta, X, H, log_w=None):
+    r"""E_q(H|X)[ log p(x_t | h_t) ], nats, (T, N): the steps of Eq. (14). Only their sum bounds log p(X)."""
+    return weighted_mean(log_p_x_steps(rnn, theta, X, H), log_w)
 
 
 def K_delta(rnn, theta, X):
@@ -76,10 +74,4 @@ def K_delta_steps(rnn, theta, X):
     r"""log p(x_t | h_t) at H = F(X), nats, (T, N): the steps of Eq. (15)."""
     filled, observed = rnn.emission.check(X)
     H = F(rnn, theta, X)[:, None]  # one trajectory, so one sample
-    return one_particle(log_p_x_steps(rnn, theta, filled, H)[:, :, None])[:, 0] * observed
-
-
-def _log_ratio(rnn, theta, X, eps, sigma, p, q):
-    r"""log p(H, X) - log q(H|X) of trajectories driven by eps, nats, (S, N)."""
-    H = F(rnn, theta, X, eps, sigma)
-    return log_joint(rnn, theta, X, H, sigma, p) - log_q(rnn, theta, X, H, sigma, q)
+    return K_steps(rnn, theta, filled, H) * observed

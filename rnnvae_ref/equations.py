@@ -109,6 +109,14 @@ EQUATIONS = (
         "bound.py::test_eq15_equals_eq5_in_value_and_gradient",
         "fig02",
     ),
+    _row(
+        16,
+        "2.3",
+        "E_q(X) E_p(eps)[ sum_t log p(x_t|h_t) ]",
+        "noise.K_noise",
+        "noise.py::test_eq16_equals_eq14_and_loops_over_paths",
+        "fig06",
+    ),
 )
 
 

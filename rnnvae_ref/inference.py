@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import TIME, untraced
-from rnnvae_ref.rnn import f, whole
+from rnnvae_ref.rnn import f, one_particle, whole
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def log_q_steps(rnn, theta, X, H, sigma, law):
     """
     X = whole(rnn, X)
     means = np.reshape(np.array([f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]), H[1:].shape)
-    return law.log_p_h((H[1:] - means) / sigma, sigma)[:, :, 0]
+    return one_particle(law.log_p_h((H[1:] - means) / sigma, sigma))
 
 
 def log_q(rnn, theta, X, H, sigma, law):
@@ -78,7 +78,7 @@ def log_q(rnn, theta, X, H, sigma, law):
 
 def log_p_x_steps(rnn, theta, X, H):
     r"""log p(x_t | h_t) of given trajectories, nats, (T, S, N), H (T, S, 1, N, D): the plain formula, step by step."""
-    return np.array([rnn.emission.log_p(theta, h, x) for h, x in zip(H, whole(rnn, X), strict=True)])[:, :, 0]
+    return one_particle(np.array([rnn.emission.log_p(theta, h, x) for h, x in zip(H, whole(rnn, X), strict=True)]))
 
 
 def log_joint(rnn, theta, X, H, sigma, law):

@@ -10,6 +10,7 @@ r"""Section 1.1: the model, Eqs. (1)-(2), and how to run it.
 Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a parameter.
 """
 
+import math
 from dataclasses import dataclass
 
 import autograd.numpy as np
@@ -114,7 +115,7 @@ def one_particle(ell):
             f"Eqs. (1)-(16) are about one particle, and this RNN or eps has {ell.shape[PARTICLES]}; "
             "several are the business of Eq. (17), the mixture at each step, and Eq. (26), the mixture of trajectories"
         )
-    return np.reshape(ell, (ell.shape[0], -1, ell.shape[-1]))
+    return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
 
 
 def sample(rnn, theta, rng, steps, N=None, prefix=None):
@@ -178,8 +179,13 @@ def check(rnn, theta, X, eps=None, sigma=None):
         raise ValueError("eps and sigma belong together: give both, or neither for noise-free dynamics")
     if eps is not None:
         _check_noise(rnn, X, untraced(eps))
-        _check_array("sigma", np.asarray(untraced(sigma), dtype=float), [(), (rnn.hidden,)])
+        check_sigma(rnn, sigma)
     return X, observed
+
+
+def check_sigma(rnn, sigma):
+    r"""sigma is a finite number, or (D,) of them; or ValueError."""
+    _check_array("sigma", np.asarray(untraced(sigma), dtype=float), [(), (rnn.hidden,)])
 
 
 def _check_noise(rnn, X, eps):

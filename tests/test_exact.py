@@ -5,7 +5,7 @@ import pytest
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose
 
-from rnnvae_ref import K, exact
+from rnnvae_ref import K_noise, exact
 from rnnvae_ref.inference import TWO_POINT, Discrete, gauss_hermite
 from tests import oracles
 
@@ -21,7 +21,7 @@ def test_enumeration_equals_loops_over_paths(model, law):
     log_p, bound, gap = np.array(truth).T
     eps, log_w = exact.paths(law, 4, 2)
     assert_allclose(exact.log_p(rnn, theta, X, law, 0.6), log_p, rtol=1e-11)
-    assert_allclose(K(rnn, theta, X, eps, 0.6, log_w), bound, rtol=1e-11)
+    assert_allclose(K_noise(rnn, theta, X, eps, 0.6, log_w), bound, rtol=1e-11)
     assert_allclose(exact.kl_q_posterior(rnn, theta, X, law, 0.6), gap, rtol=1e-9)
 
 
@@ -30,7 +30,7 @@ def test_log_p_minus_K_is_the_divergence_of_q_from_the_posterior(model, sigma):
     rnn, theta, X = model
     for law in (TWO_POINT, SKEWED, gauss_hermite(3)):
         eps, log_w = exact.paths(law, 4, 2)
-        gap = exact.log_p(rnn, theta, X, law, sigma) - K(rnn, theta, X, eps, sigma, log_w)
+        gap = exact.log_p(rnn, theta, X, law, sigma) - K_noise(rnn, theta, X, eps, sigma, log_w)
         assert_allclose(gap, exact.kl_q_posterior(rnn, theta, X, law, sigma), rtol=1e-10, atol=1e-12)
 
 
@@ -45,7 +45,7 @@ def test_one_step_has_one_empty_path(model):
     rnn, theta, X = model
     eps, log_w = exact.paths(TWO_POINT, 1, 2)
     assert eps.shape == (0, 1, 1, 1, 2) and log_w == [0.0]
-    assert_allclose(exact.log_p(rnn, theta, X[:1], TWO_POINT, 0.5), K(rnn, theta, X[:1], eps, 0.5, log_w), rtol=1e-12)
+    assert_allclose(exact.log_p(rnn, theta, X[:1], TWO_POINT, 0.5), K_noise(rnn, theta, X[:1], eps, 0.5, log_w), rtol=1e-12)
 
 
 def test_steps_are_the_exact_predictives_and_causal(model):

@@ -6,7 +6,7 @@ import autograd.numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import RNN, Categorical, Gaussian, K, data, fit, load, log_likelihood, save
+from rnnvae_ref import RNN, Categorical, Gaussian, K_noise, data, fit, load, log_likelihood, save
 from rnnvae_ref.inference import Normal
 from rnnvae_ref.training import clipped
 from tests.models import random_model
@@ -124,11 +124,11 @@ def test_ctrl_c_returns_what_it_has(method):
 
 
 def test_the_noise_of_an_objective_comes_from_the_generator_of_fit():
-    """K of Eq. (14) with fresh noise every step; its sigma shrinks."""
+    """K of Eq. (16) with fresh noise every step; its sigma shrinks."""
     rnn, theta, X = random_model(T=6, N=20, seed=3)
 
     def objective(th, X, rng):
-        return K(rnn, th, X, Normal().sample(rng, (5, 8, 1, X.shape[1], 2)), th["sigma"])
+        return K_noise(rnn, th, X, Normal().sample(rng, (5, 8, 1, X.shape[1], 2)), th["sigma"])
 
     result = fit(objective, theta | {"sigma": np.array(0.5)}, X, rng=np.random.default_rng(0), steps=300, step_size=0.02)
     assert abs(result.last["sigma"]) < 0.25 and result.reason == "all steps done"

@@ -1,0 +1,298 @@
+"""Quadrature and Kalman: against each other, against enumeration, and against one big Gaussian."""
+
+import autograd.numpy as np
+import pytest
+import scipy.stats
+from autograd import grad
+from autograd.test_util import check_grads
+from numpy.testing import assert_allclose
+
+from rnnvae_ref import RNN, Categorical, Gaussian, K_noise, data, exact, fit, kalman, log_likelihood, quadrature
+from rnnvae_ref.inference import gauss_hermite
+from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
+
+
+def linear(T=4, N=3, D=2, M=2, seed=0):
+    return random_model("gaussian", "linear", T=T, N=N, D=D, M=M, seed=seed)
+
+
+def lively(rnn, theta, X):
+    """The same model with a state that lasts and is seen: W = 0.8 and a C of ones; for D = 1."""
+    return rnn, theta | {"W": np.array([[0.8]]), "C": np.ones_like(theta["C"]) * np.arange(1, 1 + theta["C"].size)}, X
+
+
+def dense(rnn, theta, X, n, sigma, P1):
+    """The joint Gaussian of one sequence, x_{t-1} fed in as given: mean and covariance of H; mean of X, its map from H, its
+    covariance; and X itself. Built from the definition: h_t is affine in h_1 and the noise."""
+    T, D, M = len(X), rnn.hidden, rnn.emission.dimensions
+    mean, h = np.zeros(T * D), theta["h1"][0]
+    for t in range(T):
+        mean[t * D : (t + 1) * D] = h
+        h = h @ theta["W"] + X[t, n] @ theta["U"] + theta["b"]
+    A = np.zeros((T * D, T * D))  # h = mean + A z with z = (h_1 - m_1, e_2 .. e_T), blocks (W^(t-u))' on columns
+    for t in range(T):
+        for u in range(t + 1):
+            A[t * D : (t + 1) * D, u * D : (u + 1) * D] = np.linalg.matrix_power(theta["W"], t - u).T
+    Z = np.kron(np.eye(T), np.diag(sigma**2 * np.ones(D)))
+    Z[:D, :D] = P1
+    B = np.kron(np.eye(T), theta["C"].T)
+    S = np.kron(np.eye(T), np.diag(np.exp(2 * theta["log_s"])))
+    H = A @ Z @ A.T
+    return mean, H, B @ mean + np.tile(theta["c"], T), B, B @ H @ B.T + S, X[:, n].reshape(T * M)
+
+
+SIGMA = np.array([0.4, -0.7])
+
+
+@pytest.mark.parametrize("P1", [np.zeros((2, 2)), np.array([[2.0, 0.3], [0.3, 1.0]])], ids=["h1 known", "h1 uncertain"])
+def test_kalman_filter_and_smoother_equal_the_dense_joint_gaussian(P1):
+    rnn, theta, X = linear()
+    smooth_mean, smooth_cov = kalman.smoothed(rnn, theta, X, SIGMA, P1)
+    for n in range(3):
+        mean, H, seen, B, V, x = dense(rnn, theta, X, n, SIGMA, P1)
+        expected = scipy.stats.multivariate_normal.logpdf(x, seen, V)
+        assert_allclose(kalman.log_p(rnn, theta, X, SIGMA, P1)[n], expected, rtol=1e-10)
+        gain = H @ B.T @ np.linalg.inv(V)
+        posterior, covariance = mean + gain @ (x - seen), H - gain @ B @ H
+        assert_allclose(smooth_mean[:, n].reshape(-1), posterior, rtol=1e-8, atol=1e-10)
+        for t in range(4):
+            block = slice(2 * t, 2 * t + 2)
+            assert_allclose(smooth_cov[t], covariance[block, block], rtol=1e-8, atol=1e-10)
+
+
+def test_kalman_filtered_means_are_smoothed_means_of_the_shorter_record():
+    rnn, theta, X = linear()
+    _, _, mean, cov = kalman.filtered(rnn, theta, X, SIGMA)
+    for t in range(1, 5):
+        short_mean, short_cov = kalman.smoothed(rnn, theta, X[:t], SIGMA)
+        assert_allclose(mean[t - 1], short_mean[-1], rtol=1e-10)
+        assert_allclose(cov[t - 1], short_cov[-1], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kalman_gap_is_the_divergence(seed):
+    rnn, theta, X = linear(seed=seed, T=6, D=3)
+    for sigma in (0.3, np.array([0.1, -0.8, 1.5])):
+        gap = kalman.log_p(rnn, theta, X, sigma) - kalman.K(rnn, theta, X, sigma)
+        assert_allclose(gap, kalman.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-9, atol=1e-9)
+        assert (gap > 0).all()
+
+
+def test_kalman_divergence_equals_that_of_two_dense_gaussians():
+    rnn, theta, X = lively(*linear(D=1, M=1))
+    _, H, seen, B, V, x = dense(rnn, theta, X, 0, 0.7, np.zeros((1, 1)))
+    free = slice(1, 4)  # h_1 is known
+    gain = H @ B.T @ np.linalg.inv(V)
+    away, post, prior = (gain @ (x - seen))[free], (H - gain @ B @ H)[free, free], H[free, free]
+    kl = 0.5 * (
+        np.trace(np.linalg.solve(post, prior)) - 3 + np.linalg.slogdet(post)[1] - np.linalg.slogdet(prior)[1]
+        + away @ np.linalg.solve(post, away)
+    )  # fmt: skip
+    assert_allclose(kalman.kl_q_posterior(rnn, theta, X, 0.7)[0], kl, rtol=1e-9)
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_quadrature_gap_is_the_divergence(emission, transition):
+    for seed in range(3):
+        rnn, theta, X = lively(*random_model(emission, transition, D=1, M=2, seed=seed))
+        for sigma in (0.3, -1.0):
+            gap = quadrature.log_p(rnn, theta, X, sigma) - quadrature.K(rnn, theta, X, sigma)
+            assert_allclose(gap, quadrature.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-9, atol=1e-9)
+            assert (gap > 0).all()
+
+
+def test_quadrature_equals_kalman_on_linear_gaussian_models():
+    for seed in range(5):
+        rnn, theta, X = lively(*linear(D=1, M=2, T=12, seed=seed))
+        for sigma in (0.2, 1.0):
+            assert_allclose(quadrature.log_p(rnn, theta, X, sigma), kalman.log_p(rnn, theta, X, sigma), rtol=1e-9)
+            assert_allclose(quadrature.K(rnn, theta, X, sigma), kalman.K(rnn, theta, X, sigma), rtol=1e-9)
+            assert_allclose(
+                quadrature.kl_q_posterior(rnn, theta, X, sigma), kalman.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-8
+            )
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_enumeration_over_gauss_hermite_nodes_converges_to_quadrature(emission, transition):
+    rnn, theta, X = lively(*random_model(emission, transition, T=4, D=1, M=1))
+    truth, bound = quadrature.log_p(rnn, theta, X, 0.4), quadrature.K(rnn, theta, X, 0.4)
+    gaps = []
+    for n in (2, 6, 20):
+        eps, log_w = exact.paths(gauss_hermite(n), 4, 1)
+        gaps.append(np.abs(exact.log_p(rnn, theta, X, gauss_hermite(n), 0.4) - truth).max())
+    assert_allclose(K_noise(rnn, theta, X, eps, 0.4, log_w), bound, rtol=1e-7)
+    assert gaps[0] > gaps[1] > gaps[2] and gaps[2] < 1e-7
+
+
+def test_twenty_nodes_agree_with_kalman_to_1e_9_at_five_steps():
+    rnn, theta, X = lively(*linear(T=5, N=1, D=1, M=1))
+    law = gauss_hermite(20)
+    assert_allclose(exact.log_p(rnn, theta, X, law, 0.4), kalman.log_p(rnn, theta, X, 0.4), atol=1e-9)
+    eps, log_w = exact.paths(law, 5, 1)
+    assert_allclose(K_noise(rnn, theta, X, eps, 0.4, log_w), kalman.K(rnn, theta, X, 0.4), atol=1e-9)
+
+
+def test_gradients_agree_across_the_oracles_and_with_differences():
+    rnn, theta, X = lively(*linear(D=1, M=1))
+    theta = theta | {"sigma": np.array(0.5)}
+    points = 200
+    for ours, other in [
+        (kalman.log_p, lambda r, th, X, s: quadrature.log_p(r, th, X, s, points)),
+        (kalman.K, lambda r, th, X, s: quadrature.K(r, th, X, s, points)),
+        (kalman.kl_q_posterior, lambda r, th, X, s: quadrature.kl_q_posterior(r, th, X, s, points)),
+    ]:
+        one, two = (value_and_gradient(lambda th, g=g: g(rnn, th, X, th["sigma"]), theta) for g in (ours, other))
+        assert_same(one, two, rtol=1e-6, atol=1e-7)
+    check_grads(lambda th: np.sum(kalman.log_p(*linear()[:1], th, linear()[2], th["sigma"])), modes=["rev"], order=1)(
+        linear()[1] | {"sigma": SIGMA}
+    )
+    rnn, theta, X = random_model(D=1)
+    objective = lambda th: np.sum(quadrature.log_p(rnn, th, X, th["sigma"], 150))
+    check_grads(objective, modes=["rev"], order=1)(theta | {"sigma": np.array(0.5)})
+
+
+@pytest.mark.parametrize("oracle", [kalman, quadrature])
+def test_steps_of_the_oracles_are_causal_and_sum_to_log_p(oracle):
+    rnn, theta, X = linear(D=1, M=1)
+    steps = oracle.log_p_steps(rnn, theta, X, 0.5)
+    for T in (1, 2, 4):
+        assert_allclose(steps[:T].sum(axis=0), oracle.log_p(rnn, theta, X[:T], 0.5), rtol=1e-9)
+
+
+def test_one_step_needs_no_noise():
+    rnn, theta, X = linear(T=1, D=1, M=1)
+    for oracle in (kalman, quadrature):
+        assert_allclose(oracle.log_p(rnn, theta, X, 0.5), log_likelihood(rnn, theta, X), rtol=1e-12)
+        assert_allclose(oracle.kl_q_posterior(rnn, theta, X, 0.5), 0.0, atol=1e-12)
+
+
+def test_the_reported_error_of_quadrature_is_real_and_controlled():
+    rnn, theta, X = random_model(D=1)
+    truth = quadrature.log_p(rnn, theta, X, 0.1)
+    for points in (30, 45, 60):
+        actual = np.abs(quadrature.log_p(rnn, theta, X, 0.1, points) - truth)
+        assert_allclose(quadrature.error(rnn, theta, X, 0.1, points), actual, rtol=0.5, atol=1e-9)
+    assert np.abs(quadrature.log_p(rnn, theta, X, 0.1, 30) - truth).max() > 1e-6  # a coarse grid does err
+
+
+def test_quadrature_refuses_what_it_cannot_do():
+    rnn, theta, X = random_model()
+    with pytest.raises(ValueError, match=r"quadrature needs D = 1, L = 1 and sigma other than 0; got D = 2"):
+        quadrature.log_p(rnn, theta, X, 0.5)
+    rnn, theta, X = random_model(D=1)
+    with pytest.raises(ValueError, match=r"got D = 1, L = 1, sigma = 0\.0"):
+        quadrature.log_p(rnn, theta, X, 0.0)
+    with pytest.raises(ValueError, match=r"needs a grid of more than 3000 points; a larger sigma or a smaller W would do"):
+        quadrature.log_p(rnn, theta, X, 1e-4)
+    rnn, theta, X = lively(*linear(D=1, M=1))
+    with pytest.raises(ValueError, match="the data push h to the end of the grid"):
+        quadrature.log_p(rnn, theta, X + 100.0 * (np.arange(4) == 3)[:, None, None], 0.1, 400)
+    with pytest.raises(ValueError, match="X must be without padding"):
+        quadrature.log_p(rnn, theta, np.where((np.arange(4) == 3)[:, None, None], np.nan, X), 0.5)
+
+
+def test_kalman_refuses_what_it_cannot_do():
+    for rnn, theta, X in (random_model("gaussian"), random_model(transition="linear")):
+        with pytest.raises(ValueError, match="a Kalman filter needs a linear transition and a Gaussian emission"):
+            kalman.log_p(rnn, theta, X, 0.5)
+    rnn, theta, X = linear()
+    with pytest.raises(ValueError, match=r"P1 must be \(2, 2\), the covariance of h_1; got shape \(1,\)"):
+        kalman.log_p(rnn, theta, X, 0.5, [1.0])
+    with pytest.raises(ValueError, match="sigma must be float64 with shape"):
+        kalman.log_p(rnn, theta, X, np.ones(3))
+    with pytest.raises(ValueError, match="sigma other than 0"):
+        kalman.kl_q_posterior(rnn, theta, X, 0.0)
+    with pytest.raises(ValueError, match="several are the business of"):
+        kalman.log_p(*random_model("gaussian", "linear", L=2), 0.5)
+
+
+def test_without_noise_every_oracle_is_eq5():
+    rnn, theta, X = linear()
+    assert_allclose(kalman.log_p(rnn, theta, X, 0.0), log_likelihood(rnn, theta, X), rtol=1e-12)
+    assert_allclose(kalman.K(rnn, theta, X, 0.0), log_likelihood(rnn, theta, X), rtol=1e-12)
+    rnn, theta, X = random_model(D=1)
+    assert_allclose(quadrature.log_p(rnn, theta, X, 5e-3), log_likelihood(rnn, theta, X), atol=1e-3)
+
+
+def test_the_batch_costs_no_more_calls_than_one_sequence():
+    """Vectorised over the batch: the result for N sequences is that of each alone."""
+    rnn, theta, X = linear(N=6)
+    together = kalman.log_p(rnn, theta, X, SIGMA)
+    assert_allclose(together, [kalman.log_p(rnn, theta, X[:, [n]], SIGMA)[0] for n in range(6)], rtol=1e-12)
+    rnn, theta, X = random_model(D=1, N=4)
+    together = quadrature.log_p(rnn, theta, X, 0.5)
+    assert_allclose(together, [quadrature.log_p(rnn, theta, X[:, [n]], 0.5)[0] for n in range(4)], rtol=1e-10)
+
+
+# B7: the Nile, raw, in 1e8 cubic metres, all 100 terms
+
+
+def nile():
+    d = data.nile()
+    return d.X * d.scale + d.mean
+
+
+def one_unit(h1, W, U, variance):
+    theta = {"h1": [[h1]], "W": [[W]], "U": [[U]], "b": [0.0], "C": [[1.0]], "c": [0.0], "log_s": [0.5 * np.log(variance)]}
+    return RNN(Gaussian(), 1, transition="linear"), {key: np.array(value, dtype=float) for key, value in theta.items()}
+
+
+R, Q = 15099.0, 1469.1
+
+
+def steady():
+    """P_inf, the gain and the innovation variance of the local-level model."""
+    P = 0.5 * (Q + np.sqrt(Q**2 + 4 * Q * R))
+    return P, P / (P + R), P + R
+
+
+def test_b7_the_local_level_model_of_the_nile():
+    rnn, theta = one_unit(0.0, 1.0, 0.0, R)
+    assert_allclose(kalman.log_p(rnn, theta, nile(), np.sqrt(Q), [[1e7]]), -641.58558, atol=5e-6)
+    P, g, F = steady()
+    assert_allclose([P, g, F], [5501.258, 0.267048, 20600.26], rtol=1e-6)
+    _, P_past, _, _ = kalman.filtered(rnn, theta, nile(), np.sqrt(Q), [[1e7]])
+    assert_allclose(P_past[-1], P, rtol=1e-9)  # the filter forgets its start
+
+
+def test_b7_exponential_smoothing_is_a_one_unit_rnn():
+    """The steady Kalman filter, without an arrow from x, equals a noise-free linear RNN with that arrow, in value."""
+    P, g, F = steady()
+    rnn, theta = one_unit(1120.0, 1.0, 0.0, R)
+    filtered = kalman.log_p(rnn, theta, nile(), np.sqrt(Q), [[P]])
+    rnn, theta = one_unit(1120.0, 1 - g, g, F)
+    assert_allclose(log_likelihood(rnn, theta, nile()), filtered, rtol=1e-10)
+    assert_allclose(filtered, -638.0495, atol=5e-5)
+
+
+def test_b7_what_the_arrow_is_worth():
+    """K without the arrow is best at sigma = 0, independent Gaussians; log p with the best R, Q, h_1; the RNN with the arrow."""
+    X = nile()
+    iid = scipy.stats.norm.logpdf(X, X.mean(), X.std()).sum()
+    assert_allclose(iid, -654.52, atol=5e-3)
+    rnn, theta = one_unit(X.mean(), 1.0, 0.0, X.var())
+    assert_allclose(kalman.K(rnn, theta, X, 0.0), iid, rtol=1e-10)
+    slope = grad(lambda s: kalman.K(rnn, theta, X, s)[0])
+    assert slope(10.0) < 0 and slope(100.0) < 0
+
+    unit = lambda th, W, U: one_unit(0.0, 0.0, 0.0, 1.0)[1] | {"h1": 1e3 * th["h1"], "W": W, "U": U, "log_s": th["log_s"]}
+    best = lambda objective, theta: (
+        -fit(lambda th, X, _: objective(th), theta, X, rng=np.random.default_rng(0), method="lbfgs").history["objective"][-1]
+    )
+    start = {"h1": np.array([[1.0]]), "log_s": np.array([5.0])}
+    no_arrow = lambda th: kalman.log_p(rnn, unit(th, np.eye(1), np.zeros((1, 1))), X, 10 * th["q"])
+    assert_allclose(-best(no_arrow, start | {"q": np.array(4.0)}), -637.60, atol=5e-3)
+    tied = lambda th: log_likelihood(rnn, unit(th, 1 - th["g"], th["g"]), X)
+    assert_allclose(-best(tied, start | {"g": np.array([[0.3]])}), -638.03, atol=5e-3)
+    free = lambda th: log_likelihood(rnn, unit(th, th["W"], th["U"]) | {"b": 1e3 * th["b"]}, X)
+    free_start = start | {"W": np.array([[0.7]]), "U": np.array([[0.3]]), "b": np.array([0.0])}
+    assert_allclose(-best(free, free_start), -635.45, atol=5e-3)
+
+
+def test_the_categorical_oracle_of_one_dimension_is_normalised():
+    rnn, theta, _ = random_model(D=1, V=2, T=3)
+    every = np.array([[a, b, c] for a in range(2) for b in range(2) for c in range(2)]).T
+    assert isinstance(rnn.emission, Categorical)
+    assert_allclose(np.exp(quadrature.log_p(rnn, theta, every, 0.8)).sum(), 1.0, rtol=1e-9)
