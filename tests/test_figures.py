@@ -19,6 +19,10 @@ SMALL = {
     "fig03_colour_names": {"seeds": 1, "steps": 200, "sizes": (8, 32)},
     "fig04_durations": {"seeds": 1, "steps": 300, "sizes": (1,)},
     "fig05_forecasts": {"seeds": 1, "steps": 100, "sizes": (4,)},
+    "fig06_sigma": {"seeds": 100},
+    "fig07_learning_sigma": {"seeds": 3, "steps": 200},
+    "fig08_estimator": {"seeds": 60},
+    "fig09_nile": {"sigmas": (0.0, 30.0, 60.0)},
 }
 
 
@@ -160,6 +164,74 @@ def test_fig05_fresh_baselines_and_fans(fresh):
         np.testing.assert_allclose(n["AR"][p], value, rtol=1e-5)
     for fans in n["fans"].values():
         assert (np.diff(np.array(fans), axis=1) >= 0).all() and np.array(fans).shape == (4, 4, 50)
+
+
+@pytest.mark.parametrize("source", ["published", "fresh"])
+def test_fig06_K_falls_and_the_truth_rises(source, fresh):
+    n = published("fig06_sigma") if source == "published" else fresh("fig06_sigma")
+    from figures.fig06_sigma import SIGMAS
+
+    for curves in n.values():
+        log_p, K = np.array(curves["log_p"]), np.array(curves["K"])
+        assert SIGMAS[K.argmax()] <= 0.1 < 0.3 <= SIGMAS[log_p.argmax()] <= 0.7 and log_p.max() > log_p[0] + 5
+        assert (log_p - K >= -1e-9).all() and (np.diff(K[3:]) < 0).all()
+        value, error = np.array(curves["first"]["estimates"]).T
+        assert (np.abs(value - curves["first"]["K"]) < 5 * error).all()
+    assert n["linear"]["rises"] == 0 and (np.diff(n["linear"]["K"]) < 0).all() and 0 < n["tanh"]["rises"] < 0.5
+    np.testing.assert_allclose(n["linear"]["K"][0] - n["linear"]["K"][10], 30.0293, atol=5e-5)  # at sigma = 0.5
+
+
+def test_fig06_the_error_of_its_quadrature_is_small():
+    from figures import fig06_sigma as fig
+    from rnnvae_ref import noise, quadrature
+
+    rnn, theta = fig.one_unit("tanh", *fig.WEIGHTS["tanh"])
+    X = noise.sample(rnn, theta, np.random.default_rng(0), fig.T, 3, fig.TRUE)
+    for sigma in (0.05, 0.2, 1.0):
+        assert quadrature.error(rnn, theta, X, sigma, fig.points(sigma)).max() < 1e-8
+
+
+@pytest.mark.parametrize("source", ["published", "fresh"])
+def test_fig07_K_drives_sigma_to_zero_and_the_truth_to_its_maximiser(source, fresh):
+    n = published("fig07_learning_sigma") if source == "published" else fresh("fig07_learning_sigma")
+    assert np.abs(n["K"][-1]).max() < 1e-2 and n["best"] > 0.3
+    assert np.abs(np.abs(n["log_p"][-1]) - n["best"]).max() < (1e-3 if source == "published" else 2e-2)
+    if source == "published":
+        assert len(n["K"][0]) == 10 and min(np.abs(n["K"][0])) > 0.04
+        assert np.sign(n["log_p"][-1]).tolist() == np.sign(n["log_p"][0]).tolist()
+
+
+def test_fig07_copies_side_by_side_move_as_they_would_alone():
+    from figures import fig07_learning_sigma as fig
+    from figures.fig06_sigma import WEIGHTS, one_unit
+    from rnnvae_ref import kalman, noise
+
+    rnn, theta = one_unit("linear", *WEIGHTS["linear"])
+    X = noise.sample(rnn, theta, np.random.default_rng(0), 10, 2, 0.5)
+    run = lambda starts: fig.ascend(np.random.default_rng(0), kalman.log_p, theta, X, np.array(starts), 20)
+    np.testing.assert_allclose(run([0.3, -1.0])[:, 1], run([-1.0])[:, 0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("source", ["published", "fresh"])
+def test_fig08_error_falls_like_one_over_the_root_of_S(source, fresh):
+    from figures.fig08_estimator import SIZES
+
+    n = published("fig08_estimator") if source == "published" else fresh("fig08_estimator")
+    repetitions = 200 if source == "published" else 60
+    for errors, spread in zip(n["errors"], n["spread"], strict=True):
+        ratio = np.array(errors) * np.sqrt(SIZES) / spread
+        assert (np.abs(ratio - 1) < 5 / np.sqrt(2 * repetitions) * 1.5).all()  # 1.5: the draws are not quite normal
+    assert max(n["without"]) < 1e-12 and min(n["spread"]) > 0.1
+
+
+@pytest.mark.parametrize("source", ["published", "fresh"])
+def test_fig09_the_values_of_the_nile(source, fresh):
+    n = published("fig09_nile") if source == "published" else fresh("fig09_nile")
+    assert np.argmax(n["K"]) == 0 and (np.diff(n["K"]) < 0).all() and max(n["log_p"]) > n["log_p"][0] + 10
+    got = [max(n["K"]), n["no arrow, best sigma"], n["tied"], n["free"]]
+    np.testing.assert_allclose(got, [-654.52, -637.60, -638.03, -635.45], atol=6e-3)
+    np.testing.assert_allclose([n["steady filter"], n["the same as an RNN"]], -638.0495, atol=5e-5)
+    assert np.abs(np.array(n["rnn"]) - n["filter"]).max() < 20  # of about a thousand
 
 
 def test_a_figure_is_the_same_bytes_twice_and_leaves_nothing_else(tmp_path):
