@@ -46,14 +46,14 @@ def curves(rng, transition, draws):
 
 
 def exact(name, rnn, theta, X, sigma):
-    r"""log_p or K from the oracle that fits; quadrature on a grid of spacing sigma / 4, whose error the test bounds."""
+    r"""log_p or K from the oracle that fits; quadrature on a grid that resolves sigma and s, its error bounded by a test."""
     if rnn.transition == "linear":
         return getattr(kalman, name)(rnn, theta, X, sigma)
     return getattr(quadrature, name)(rnn, theta, X, sigma, points(sigma))
 
 
 def points(sigma):
-    return int(4 * (2 + 2 * quadrature.WIDTH * sigma) / sigma)
+    return int(4 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, WEIGHTS["tanh"][2]))
 
 
 def one_unit(transition, W, U, s):
