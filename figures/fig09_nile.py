@@ -38,7 +38,7 @@ def compute(rng, *, seeds=1, steps=500, sigmas=SIGMAS):
         "no arrow, best sigma": best(lambda p: no_arrow(p, 10 * p["q"]), q=4.0, **level)[1],
         "tied": tied_score,
         "free": best(affine, W=0.7, U=0.3, b=0.0, **level)[1],
-        "rnn": predictive_states(UNIT, smoothing(tied), X)[:-1, 0, 0],
+        "rnn": predictive_states(UNIT, smoothing(tied), X)[:-1, 0, 0, 0],
     } | steady_filter(X)
 
 

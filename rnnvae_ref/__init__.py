@@ -8,6 +8,7 @@ Read the modules in this order, which is also the order in which they import one
     emissions    p(x_t | h_t)                              bound        Section 2.2, Eqs. (9)-(15)
     rnn          Section 1.1, Eqs. (1)-(2)                 noise        Section 2.3, Eq. (16)
     exact, quadrature, kalman    ground truth: log p(X), K and the posterior over trajectories, three ways
+    appendix     Appendix A, Eqs. (18)-(26)                particles    Section 3.1, Eqs. (17), (26), (27)
     data         q(X)                                      training     fit, save, load
     equations    the paper as data: where each equation stands in the code
 
@@ -22,15 +23,16 @@ The paper's letters and ours:
     ell          log p(x_t | h_t), (T, [S,] L, N), in nats            theta        the parameters, a dict of arrays
 """
 
-from rnnvae_ref import bound, data, exact, inference, kalman, likelihood, noise, quadrature
+from rnnvae_ref import appendix, bound, data, exact, inference, kalman, likelihood, noise, particles, quadrature
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.likelihood import log_likelihood, log_likelihood_steps
 from rnnvae_ref.noise import K_noise
-from rnnvae_ref.rnn import RNN, F, f, predict, sample, table
+from rnnvae_ref.rnn import RNN, F, f, predict, run, sample, table
 from rnnvae_ref.training import Fit, fit, load, save
 
 __version__ = "0.1.0"
 __all__ = [
-    "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "bound", "data", "exact", "f", "fit", "inference", "kalman",
-    "likelihood", "load", "log_likelihood", "log_likelihood_steps", "noise", "predict", "quadrature", "sample", "save", "table",
+    "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "appendix", "bound", "data", "exact", "f", "fit", "inference",
+    "kalman", "likelihood", "load", "log_likelihood", "log_likelihood_steps", "noise", "particles", "predict", "quadrature",
+    "run", "sample", "save", "table",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
-r"""The three calls that have to be fast, each an autograd primitive with its own vector-Jacobian product.
+r"""The four calls that have to be fast, each an autograd primitive with its own vector-Jacobian product.
 
     rollout           H = F(X): the recurrence of Eqs. (1)-(2), over all samples, particles and sequences at once
     embed             x_{t-1} U + b for symbols: a row of U per symbol
     log_categorical   H straight to log p(x_t | h_t); the (T, L, N, V) table of probabilities is never kept
+    log_forward       the table ell to log p(x_t | x_<t) where a hidden index chooses the particle: forward-backward
 
 These are the only derivatives in the project that are written by hand. `rnn.F` and `Categorical.log_p` are the same
 mathematics in plain autograd: they are the specification, and the tests hold the two equal. First-order reverse mode
@@ -139,6 +140,56 @@ def _log_categorical_vjp(argnums, ell, args, _):
 
 
 defvjp_argnums(log_categorical, _log_categorical_vjp)
+
+
+@primitive
+def log_forward(ell, logit_rho, /):
+    r"""log p(x_t | x_<t) of the sticky mixture: index z_1 uniform, z_t = z_{t-1} with probability rho, else uniform anew.
+
+    ell (T, ..., L, N), logit_rho () with -inf and inf allowed -> (T, ..., N). All in logs: a particle that lies hundreds of
+    nats behind may come back.
+    """
+    return _forward(ell, logit_rho)[0]
+
+
+def _forward(ell, logit_rho):
+    r"""Steps (T, ..., N); and (T, ..., L, N) log w_t^l, the filtered weights, and k_t^l = rho w_{t-1}^l / predicted weight."""
+    L = ell.shape[-2]
+    stay, leave = -np.logaddexp(0.0, -logit_rho), -np.logaddexp(0.0, logit_rho) - np.log(L)
+    steps, log_w, k = np.empty((*ell.shape[:-2], ell.shape[-1])), np.empty_like(ell), np.zeros_like(ell)
+    predicted = np.full(ell.shape[1:], -np.log(L))
+    for t in range(len(ell)):
+        if t > 0:
+            predicted = np.logaddexp(stay + log_w[t - 1], leave)
+            k[t] = np.exp(stay + log_w[t - 1] - predicted)
+        joint = predicted + ell[t]
+        top = joint.max(axis=-2, keepdims=True)
+        steps[t] = np.log(np.exp(joint - top).sum(axis=-2)) + top[..., 0, :]
+        log_w[t] = joint - steps[t][..., None, :]
+    return steps, log_w, k
+
+
+def _log_forward_vjp(argnums, _steps, args, _):
+    r"""b_t, the gradient with respect to ell_t: b_t = u_t + (g_t - sum u_t) w_t with u_t = k_{t+1} b_{t+1}.
+
+    For g = 1 that is the backward pass of forward-backward, and b_t the smoothed posterior over particles.
+    """
+    ell, logit_rho = args
+    rho = np.exp(-np.logaddexp(0.0, -logit_rho))
+
+    def vjp(g):
+        _, log_w, k = _forward(ell, logit_rho)
+        b, u = np.empty_like(ell), np.zeros(ell.shape[1:])
+        for t in range(len(ell) - 1, -1, -1):
+            b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * np.exp(log_w[t])
+            u = k[t] * b[t]
+        slope = np.sum(b[1:] * ((1.0 - rho) * k[1:] - rho * (1.0 - k[1:])))
+        return tuple(b if i == 0 else slope for i in argnums)
+
+    return vjp
+
+
+defvjp_argnums(log_forward, _log_forward_vjp)
 
 
 def _logits(rows, C, c):

@@ -46,17 +46,30 @@ class RNN:
         D = self.hidden
         return {"h1": (self.particles, D), "W": (D, D), "b": (D,), **self.emission.shapes(D)}
 
-    def init(self, rng, scale=1.0):
-        r"""A random theta: normal entries of standard deviation `scale` / sqrt(D) in W and C, `scale` / 2 in h1 and U."""
+    def init(self, rng, scale=1.0, apart=False):
+        r"""A random theta: normal numbers of standard deviation `scale` / sqrt(D) in W and C, `scale` / 2 in h1 and U.
+
+        `apart`: a start that makes several particles useful. h_1^l = +-0.9 in a pattern of its own; W = 1.3 I, because tanh(1.3 h)
+        has two attractors, so h_1 is not forgotten; a small U; and log s = -1, because a large s lets particles merge.
+        """
         theta = {key: np.zeros(shape) for key, shape in self.shapes().items()}
         spread = {"h1": 0.5, "W": self.hidden**-0.5, "U": 0.5, "C": self.hidden**-0.5}
-        return theta | {key: scale * s * rng.standard_normal(theta[key].shape) for key, s in spread.items()}
+        theta |= {key: scale * s * rng.standard_normal(theta[key].shape) for key, s in spread.items()}
+        return theta | self._apart(theta) if apart else theta
+
+    def _apart(self, theta):
+        bits = max(1, (self.particles - 1).bit_length())
+        if bits > self.hidden:
+            raise ValueError(f"apart needs particles <= 2^hidden = {2**self.hidden}; got {self.particles}")
+        pattern = np.arange(self.particles)[:, None] >> (np.arange(self.hidden) % bits) & 1
+        start = {"h1": 0.9 * (1.0 - 2.0 * pattern), "W": 1.3 * np.eye(self.hidden), "U": 0.1 * theta["U"]}
+        return start | ({"log_s": theta["log_s"] - 1.0} if "log_s" in theta else {})
 
     def check(self, theta):
         r"""theta fits this structure: keys, shapes, floats, finite; or ValueError with the key that does not."""
         if not isinstance(theta, dict):
             raise ValueError(f"theta must be a dict of arrays; got {describe(theta)}")
-        shapes, optional = self.shapes(), {"sigma": [(), (self.hidden,)]}
+        shapes, optional = self.shapes(), {"sigma": [(), (self.hidden,)], "logit_rho": [()], "v": [(self.hidden,)]}
         for key in [*shapes, *theta]:
             if key not in theta:
                 raise ValueError(f"theta lacks {key!r}; this RNN needs {', '.join(shapes)}")
@@ -101,11 +114,17 @@ def table(rnn, theta, X, eps=None, sigma=None):
     eps (T-1, [S,] L, N, D) with sigma () or (D,): noise sigma * eps_t enters h_2 .. h_T; its axes S, L, N may be 1.
     Raises ValueError where theta, X, eps or sigma do not fit, and says which and why.
     """
+    return run(rnn, theta, X, eps, sigma)[1]
+
+
+def run(rnn, theta, X, eps=None, sigma=None):
+    r"""H (T, [S,] L, N, D), fast, and the table ell that it gives; arguments as in `table`."""
     X, observed = check(rnn, theta, X, eps, sigma)
-    ell = rnn.emission.table(theta, _states(rnn, theta, X, eps, sigma), X)
+    H = _states(rnn, theta, X, eps, sigma)
+    ell = rnn.emission.table(theta, H, X)
     if observed.all():
-        return ell
-    return ell * observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)
+        return H, ell
+    return H, ell * observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)
 
 
 def one_particle(ell):
@@ -125,7 +144,7 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None):
     Index 0 in the result follows the prefix. One particle.
     """
     check_count("steps", steps)
-    h = start(rnn, theta, N) if prefix is None else predictive_states(rnn, theta, prefix)[-1]
+    h = start(rnn, theta, N) if prefix is None else _only(predictive_states(rnn, theta, prefix))[-1]
     drawn = []
     for _ in range(steps):
         drawn.append(rnn.emission.sample(theta, h, rng))
@@ -138,14 +157,18 @@ def predict(rnn, theta, X, grid=None):
 
     X without padding. Categorical: (T+1, N, V) probabilities. Gaussian: densities on `grid`, (T+1, N, G). One particle.
     """
-    return rnn.emission.density(theta, predictive_states(rnn, theta, X), grid)
+    return rnn.emission.density(theta, _only(predictive_states(rnn, theta, X)), grid)
 
 
 def predictive_states(rnn, theta, X):
-    r"""h_1 .. h_{T+1}, (T+1, N, D), the states that the next step is predicted from. One particle, X without padding."""
+    r"""h_1 .. h_{T+1}, (T+1, L, N, D), the states that the next step is predicted from. X without padding."""
     check(rnn, theta, X)
     X = whole(rnn, X)
-    H = _states(rnn, theta, np.concatenate([X, X[-1:]]), None, None)  # h_t never sees x_t, so the extra step is idle
+    return _states(rnn, theta, np.concatenate([X, X[-1:]]), None, None)  # h_t never sees x_t, so the extra step is idle
+
+
+def _only(H):
+    r"""H (T, 1, N, D) -> (T, N, D)."""
     one_particle(H[..., 0])
     return H[:, 0]
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "rnnvae_ref"
 ORDER = [
     *("numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "exact", "quadrature", "kalman"),
-    *("bound", "noise", "data", "training"),
+    *("bound", "noise", "appendix", "particles", "data", "training"),
     *("equations", "__main__"),
 ]
 FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures") for p in (ROOT / folder).rglob("*.py"))
