@@ -157,6 +157,19 @@ def autoregression(rng, a, s, T, N):
     return X[1:, :, None], -0.5 * n**2 - np.log(s) - 0.5 * np.log(2 * np.pi)
 
 
+def fork(rng, T, N):
+    r"""x_t = 0.8 x_{t-1} + z_t + 0.1 n_t, z_t = +-1 with equal chance, x_0 = 0: two modes ahead at each step.
+
+    Returns X (T, N, 1) and the true log p(x_t | x_{t-1}), (T, N).
+    """
+    z, n, X = rng.choice([-1.0, 1.0], (T, N)), rng.standard_normal((T, N)), np.zeros((T + 1, N))
+    for t in range(T):
+        X[t + 1] = 0.8 * X[t] + z[t] + 0.1 * n[t]
+    y = X[1:] - 0.8 * X[:-1]
+    near, far = (-0.5 * ((np.abs(y) + away) / 0.1) ** 2 for away in (-1.0, 1.0))
+    return X[1:, :, None], np.logaddexp(near, far) - np.log(2 * 0.1 * np.sqrt(2 * np.pi))
+
+
 def _draw(rng, P):
     return np.sum(rng.random((len(P), 1)) > np.cumsum(P, axis=1)[:, :-1], axis=1)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import autograd.numpy as np
 
-from rnnvae_ref.kernels import embed, log_categorical
+from rnnvae_ref.kernels import affine, embed, log_categorical, log_gaussian
 from rnnvae_ref.numerics import check_count, describe, log_sum_exp
 
 
@@ -108,7 +108,7 @@ class Gaussian:
         return x
 
     def drive(self, theta, X):
-        return np.tensordot(X, theta["U"], 1) + theta["b"]
+        return affine(theta["U"], theta["b"], X)
 
     def scale(self, theta):
         return self.min_scale + np.exp(theta["log_s"])
@@ -120,7 +120,7 @@ class Gaussian:
         return -0.5 * np.sum(z**2, axis=-1) - np.sum(np.log(s)) - 0.5 * self.dimensions * np.log(2 * np.pi)
 
     def table(self, theta, H, X):
-        return self.log_p(theta, H, X[(slice(None), *(None,) * (H.ndim - 3))])
+        return log_gaussian(H, theta["C"], theta["c"], self.scale(theta), X)
 
     def density(self, theta, h, grid):
         r"""p(x | h) at every point of the grid, (..., D) -> (..., G); the grid is (G,) for one dimension, else (G, M)."""

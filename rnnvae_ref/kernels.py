@@ -1,12 +1,13 @@
-r"""The four calls that have to be fast, each an autograd primitive with its own vector-Jacobian product.
+r"""The calls that have to be fast, each an autograd primitive with its own vector-Jacobian product.
 
     rollout           H = F(X): the recurrence of Eqs. (1)-(2), over all samples, particles and sequences at once
-    embed             x_{t-1} U + b for symbols: a row of U per symbol
+    embed, affine     x_{t-1} U + b, for symbols (a row of U per symbol) and for numbers
     log_categorical   H straight to log p(x_t | h_t); the (T, L, N, V) table of probabilities is never kept
+    log_gaussian      the same for numbers
     log_forward       the table ell to log p(x_t | x_<t) where a hidden index chooses the particle: forward-backward
 
-These are the only derivatives in the project that are written by hand. `rnn.F` and `Categorical.log_p` are the same
-mathematics in plain autograd: they are the specification, and the tests hold the two equal. First-order reverse mode
+These are the only derivatives in the project that are written by hand. `rnn.F` and the emissions' `log_p` are the
+same mathematics in plain autograd: they are the specification, and the tests hold the two equal. First-order reverse mode
 only: for Hessians use the plain forms. Arguments are positional because autograd does not trace keywords.
 """
 
@@ -106,6 +107,20 @@ defvjp_argnums(embed, _embed_vjp)
 
 
 @primitive
+def affine(U, b, X, /):
+    r"""x U + b: U (M, D), b (D,), X (..., M) numbers -> (..., D)."""
+    return np.dot(X.reshape(-1, len(U)), U).reshape(*X.shape[:-1], -1) + b
+
+
+def _affine_vjp(argnums, _ans, args, _):
+    X = args[2]
+    return lambda g: tuple(_outer(X, g) if i == 0 else g.reshape(-1, g.shape[-1]).sum(axis=0) for i in argnums)
+
+
+defvjp_argnums(affine, _affine_vjp)
+
+
+@primitive
 def log_categorical(H, C, c, X, /):
     r"""log p(x_t | h_t) = z[x_t] - log sum_v exp z[v], with logits z = h_t C + c.
 
@@ -140,6 +155,42 @@ def _log_categorical_vjp(argnums, ell, args, _):
 
 
 defvjp_argnums(log_categorical, _log_categorical_vjp)
+
+
+@primitive
+def log_gaussian(H, C, c, s, X, /):
+    r"""log N(x_t; h_t C + c, diag(s^2)).  H (T, [S,] L, N, D);  C (D, M);  c, s (M,);  X (T, N, M).  Returns (T, [S,] L, N)."""
+    z = _standardised(H, C, c, s, X)
+    return -0.5 * np.einsum("...m,...m->...", z, z) - np.log(s).sum() - 0.5 * len(s) * np.log(2 * np.pi)
+
+
+def _log_gaussian_vjp(argnums, _ell, args, _):
+    r"""With z = (x - mean) / s: d ell / d mean = z / s, and d ell / d s = (z^2 - 1) / s."""
+    H, C, c, s, X = args
+
+    def vjp(g):
+        z = _standardised(H, C, c, s, X)
+        z, g = z.reshape(-1, len(s)), g.reshape(-1, 1)
+        dmean = g * z / s
+        ds = (np.sum(g * z * z, axis=0) - g.sum()) / s
+        gradient = {
+            0: lambda: np.dot(dmean, C.T).reshape(H.shape),
+            1: lambda: _outer(H, dmean),
+            2: lambda: dmean.sum(axis=0),
+            3: lambda: ds,
+        }
+        return tuple(gradient[i]() for i in argnums)
+
+    return vjp
+
+
+defvjp_argnums(log_gaussian, _log_gaussian_vjp)
+
+
+def _standardised(H, C, c, s, X):
+    mean = np.dot(H.reshape(-1, len(C)), C).reshape(*H.shape[:-1], -1)
+    over = (slice(None), *(None,) * (H.ndim - 3))  # X gets the axes of samples and particles
+    return (X[over] - c - mean) / s
 
 
 @primitive

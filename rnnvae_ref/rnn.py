@@ -49,8 +49,8 @@ class RNN:
     def init(self, rng, scale=1.0, apart=False):
         r"""A random theta: normal numbers of standard deviation `scale` / sqrt(D) in W and C, `scale` / 2 in h1 and U.
 
-        `apart`: a start that makes several particles useful. h_1^l = +-0.9 in a pattern of its own; W = 1.3 I, because tanh(1.3 h)
-        has two attractors, so h_1 is not forgotten; a small U; and log s = -1, because a large s lets particles merge.
+        `apart`: a start that makes several particles useful. h_1^l = +-0.9 in a pattern of its own; W = 1.3 I, as tanh(1.3 h) has
+        two attractors, so that h_1 is not forgotten; a small U; and log s = -1, because a large s lets particles merge.
         """
         theta = {key: np.zeros(shape) for key, shape in self.shapes().items()}
         spread = {"h1": 0.5, "W": self.hidden**-0.5, "U": 0.5, "C": self.hidden**-0.5}

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import autograd.numpy as np
 from autograd import value_and_grad
-from autograd.misc import flatten
 from autograd.misc.optimizers import adam
 
 from rnnvae_ref.numerics import check_count, replaced
@@ -71,33 +70,36 @@ def fit(
 
 
 def _adam(run, theta, steps, step_size, batch, clip):
-    def gradient(theta, i):
+    start, unpack = packed(theta)
+
+    def gradient(flat, i):
+        theta = unpack(flat)
         value, g = run.value_and_grad(theta, run.minibatch(batch), run.rng)
         run.saw(theta, i, value, g)
-        return clipped(g, clip * len(run.X))
+        return packed(clipped(g, clip * len(run.X)))[0]
 
-    theta = adam(gradient, theta, num_iters=steps, step_size=step_size)
+    theta = unpack(adam(gradient, start, num_iters=steps, step_size=step_size))
     run.saw(theta, steps, *run.value_and_grad(theta, run.minibatch(batch), run.rng), always=True)
 
 
 def _lbfgs(run, theta, steps):
     from scipy.optimize import minimize  # here: it would be most of the package's start-up
 
-    start, unflatten = flatten(theta)
+    start, unpack = packed(theta)
     seed = int(run.rng.integers(2**63))
 
     def value_and_gradient(flat):
-        value, g = run.value_and_grad(unflatten(flat), run.X, np.random.default_rng(seed))
+        value, g = run.value_and_grad(unpack(flat), run.X, np.random.default_rng(seed))
         run.check_finite(value, g)
         run.value, run.g = value, g
-        return value, flatten(g)[0]
+        return value, packed(g)[0]
 
     def after(flat):
-        run.saw(unflatten(flat), run.step + 1, run.value, run.g)
+        run.saw(unpack(flat), run.step + 1, run.value, run.g)
 
     result = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", callback=after, options={"maxiter": steps})
     run.fit.reason = f"L-BFGS: {result.message}".lower()
-    run.saw(unflatten(result.x), run.step, result.fun, unflatten(result.jac), always=True)
+    run.saw(unpack(result.x), run.step, result.fun, unpack(result.jac), always=True)
 
 
 class _Run:
@@ -152,6 +154,15 @@ class _Run:
             print(file=sys.stderr)
         self.fit.best = self.fit.last if self.fit.best is None else self.fit.best
         return self.fit
+
+
+def packed(theta):
+    r"""theta as one vector, and the way back: autograd's `flatten` for a plain dict only, in a tenth of the time."""
+    keys = sorted(theta)
+    ends = np.cumsum([0] + [np.size(theta[key]) for key in keys])
+    shapes = {key: np.shape(theta[key]) for key in keys}
+    unpack = lambda flat: {key: flat[a:b].reshape(shapes[key]) for key, a, b in zip(keys, ends, ends[1:], strict=False)}
+    return np.concatenate([np.ravel(theta[key]) for key in keys]), unpack
 
 
 def clipped(g, most):

@@ -157,3 +157,13 @@ def test_the_autoregression_scores_itself_truly():
     residual = (X[1:] - 0.8 * X[:-1])[:, :, 0] / 0.5
     assert_allclose(log_p[1:], -0.5 * residual**2 - np.log(0.5) - 0.5 * np.log(2 * np.pi), rtol=1e-9)
     assert abs(residual.std() - 1) < 5 / np.sqrt(2 * residual.size)
+
+
+def test_the_fork_scores_itself_truly():
+    X, log_p = data.fork(np.random.default_rng(0), 25, 400)
+    y = X[1:, :, 0] - 0.8 * X[:-1, :, 0]
+    density = sum(np.exp(-0.5 * ((y - z) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi)) for z in (-1, 1)) / 2
+    assert_allclose(log_p[1:], np.log(density), rtol=1e-6)
+    exact = -np.log(2) + 0.5 * (-1 - np.log(2 * np.pi)) - np.log(0.1)  # two bumps that do not overlap
+    assert_allclose(exact, 0.1905, atol=5e-5)
+    assert abs(log_p.mean() - exact) < 5 * log_p.std() / np.sqrt(log_p.size)
