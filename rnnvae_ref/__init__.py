@@ -19,7 +19,7 @@ The paper's letters and ours:
     h_1          theta["h1"] (L, D)                                  q(H|X)       the inference model, Eq. (6)
     T, N, D      steps, sequences, hidden size                        K            the bound, Eq. (14)
     L, S         particles, noise samples                             script L     log p(X), always spelled out here
-    V, M         symbols, visible dimensions                          eps, sigma   noise and its scale, Section 2.3
+    V, M         symbols, visible dimensions                          eps, sigma   noise (eps[0] is eps_2) and its scale
     ell          log p(x_t | h_t), (T, [S,] L, N), in nats            theta        the parameters, a dict of arrays
 """
 

@@ -8,13 +8,13 @@ probabilities under q as `log_w`. Per sequence in nats, (N,); E_q(X)[.] is `np.m
 import autograd.numpy as np
 
 from rnnvae_ref.exact import log_p, paths
-from rnnvae_ref.inference import log_joint, log_p_x_steps, log_q, log_q_steps
-from rnnvae_ref.numerics import TIME, log_mean_exp, log_sum_exp, weighted_mean
+from rnnvae_ref.inference import log_joint, log_p_h_steps, log_p_x_steps, log_q, log_q_steps
+from rnnvae_ref.numerics import TIME, check_log_weights, log_mean_exp, log_sum_exp, untraced, weighted_mean
 from rnnvae_ref.rnn import F
 
 
 def log_evidence(rnn, theta, X, law, sigma):
-    r"""Eq. (9).  log p(X), by the chain rule over steps: each x_t scored by its exact predictive, nats, (N,)."""
+    r"""Eq. (9).  log p(X) by the chain rule: each x_t scored by its predictive, exact by filtering the paths, nats, (N,)."""
     return log_p(rnn, theta, X, law, sigma)
 
 
@@ -30,23 +30,27 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
 
     Exact with `log_w`; with a sample of S trajectories it estimates log p(X) from below. Needs q > 0 wherever p > 0.
     """
-    log_ratio = log_joint(rnn, theta, X, H, sigma, p) - log_q(rnn, theta, X, H, sigma, q)
-    return log_mean_exp(log_ratio, axis=0) if log_w is None else log_sum_exp(log_ratio + log_w[:, None], axis=0)
+    log_ratio = _log_ratio(rnn, theta, X, H, sigma, p, q)
+    if log_w is None:
+        return log_mean_exp(log_ratio, axis=0)
+    check_log_weights(log_w, log_ratio.shape)
+    return log_sum_exp(log_ratio + np.reshape(log_w, (len(log_w), -1)), axis=0)
 
 
 def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (12).  E_q(H|X)[ log p(H, X) / q(H|X) ] <= (11) by Jensen's inequality, nats, (N,); arguments as there."""
-    return weighted_mean(log_joint(rnn, theta, X, H, sigma, p) - log_q(rnn, theta, X, H, sigma, q), log_w)
+    return weighted_mean(_log_ratio(rnn, theta, X, H, sigma, p, q), log_w)
 
 
 def factorised(rnn, theta, X, H, sigma, p, log_w=None):
-    r"""Eq. (13).  K with q of Eq. (6), before anything cancels, nats, (N,).
+    r"""Eq. (13).  K with q of Eq. (6), written out as products, nats, (N,).
 
-    E_q[ log ( prod_t p(h_t|h_{t-1},x_{t-1}) p(x_t|h_t) / prod_t p(h_t|h_{t-1},x_{t-1}) ) ]; the factors of the dynamics
-    run over t = 2..T, those of the emission over t = 1..T.
+    E_q[ log ( prod_t p(h_t|h_{t-1},x_{t-1}) p(x_t|h_t) / prod_t p(h_t|h_{t-1},x_{t-1}) ) ]; the factors of the dynamics run over
+    t = 2..T, those of the emission over t = 1..T. That the products over the dynamics cancel is what Eq. (6) is for.
     """
-    dynamics, emissions = log_q_steps(rnn, theta, X, H, sigma, p), log_p_x_steps(rnn, theta, X, H)
-    return weighted_mean(np.sum(dynamics, TIME) + np.sum(emissions, TIME) - np.sum(dynamics, TIME), log_w)
+    above = np.sum(log_p_h_steps(rnn, theta, X, H, sigma, p), TIME) + np.sum(log_p_x_steps(rnn, theta, X, H), TIME)
+    below = np.sum(log_q_steps(rnn, theta, X, H, sigma, p), TIME)
+    return weighted_mean(above - below, log_w)
 
 
 def K(rnn, theta, X, H, log_w=None):
@@ -65,7 +69,7 @@ def K_steps(rnn, theta, X, H, log_w=None):
 def K_delta(rnn, theta, X):
     r"""Eq. (15).  K for noise-free dynamics: H = F(X) by the plain loop, then sum_t log p(x_t | h_t), nats, (N,).
 
-    Slow on purpose: it shares no code with `log_likelihood`, so that (5) = (15) is a statement that can fail.
+    Slow on purpose: it uses none of the kernels behind `log_likelihood`, so that (5) = (15) is a statement that can fail.
     """
     return np.sum(K_delta_steps(rnn, theta, X), axis=TIME)
 
@@ -75,3 +79,11 @@ def K_delta_steps(rnn, theta, X):
     filled, observed = rnn.emission.check(X)
     H = F(rnn, theta, X)[:, None]  # one trajectory, so one sample
     return K_steps(rnn, theta, filled, H) * observed
+
+
+def _log_ratio(rnn, theta, X, H, sigma, p, q):
+    r"""log p(H, X) - log q(H|X), nats, (S, N)."""
+    below = log_q(rnn, theta, X, H, sigma, q)
+    if not np.isfinite(untraced(below)).all():
+        raise ValueError("H must come from q with this sigma; a trajectory has probability 0 under q")
+    return log_joint(rnn, theta, X, H, sigma, p) - below

@@ -29,6 +29,7 @@ class Categorical:
         check_count("symbols", self.symbols)
 
     def shapes(self, D):
+        r"""The parameters that depend on x, and their shapes."""
         return {"U": (self.symbols, D), "C": (D, self.symbols), "c": (self.symbols,)}
 
     def check(self, X):
@@ -45,9 +46,11 @@ class Categorical:
         return np.where(observed, X, 0), observed
 
     def vector(self, x):
+        r"""x_t as a one-hot row, (...) -> (..., V)."""
         return np.eye(self.symbols)[x]
 
     def drive(self, theta, X):
+        r"""x U + b for all steps, (T, N) -> (T, N, D)."""
         return embed(theta["U"], theta["b"], X)
 
     def log_p(self, theta, h, x):
@@ -56,6 +59,7 @@ class Categorical:
         return np.sum(logits * self.vector(x), axis=-1) - log_sum_exp(logits, axis=-1)
 
     def table(self, theta, H, X):
+        r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N) -> (T, [S,] L, N)."""
         return log_categorical(H, theta["C"], theta["c"], X)
 
     def density(self, theta, h, grid=None):
@@ -87,6 +91,7 @@ class Gaussian:
             raise ValueError(f"min_scale must be a finite number, 0 or larger; got {self.min_scale}")
 
     def shapes(self, D):
+        r"""The parameters that depend on x, and their shapes."""
         M = self.dimensions
         return {"U": (M, D), "C": (D, M), "c": (M,), "log_s": (M,)}
 
@@ -105,12 +110,15 @@ class Gaussian:
         return np.where(missing, 0.0, X), observed
 
     def vector(self, x):
+        r"""x_t as a row: itself, (..., M)."""
         return x
 
     def drive(self, theta, X):
+        r"""x U + b for all steps, (T, N, M) -> (T, N, D)."""
         return affine(theta["U"], theta["b"], X)
 
     def scale(self, theta):
+        r"""The standard deviation s, (M,)."""
         return self.min_scale + np.exp(theta["log_s"])
 
     def log_p(self, theta, h, x):
@@ -120,6 +128,7 @@ class Gaussian:
         return -0.5 * np.sum(z**2, axis=-1) - np.sum(np.log(s)) - 0.5 * self.dimensions * np.log(2 * np.pi)
 
     def table(self, theta, H, X):
+        r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N, M) -> (T, [S,] L, N)."""
         return log_gaussian(H, theta["C"], theta["c"], self.scale(theta), X)
 
     def density(self, theta, h, grid):

@@ -77,7 +77,7 @@ EQUATIONS = (
         "inference.py::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise",
         "fig01",
     ),
-    _row(9, "2.2", "L = E_q(X)[ log p(X) ]", "bound.log_evidence", "bound.py::test_eqs_9_10_and_11_are_equal"),
+    _row(9, "2.2", "script L = E_q(X)[ log p(X) ]", "bound.log_evidence", "bound.py::test_eqs_9_10_and_11_are_equal"),
     _row(10, "2.2", "= log of the integral of p(H,X)", "bound.log_marginal", "bound.py::test_eqs_9_10_and_11_are_equal"),
     _row(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", "bound.log_importance", "bound.py::test_eqs_9_10_and_11_are_equal"),
     _row(
@@ -120,7 +120,7 @@ EQUATIONS = (
     _row(
         17,
         "3.1",
-        "L >= sum_t log (1/L) sum_l p(x_t|h_t^l) -- departs",
+        "script L >= sum_t log (1/L) sum_l p(x_t|h_t^l): departs",
         "particles.per_step_mixture",
         "particles.py::test_eq17_is_no_bound_in_either_direction",
         "fig11",
@@ -176,7 +176,14 @@ EQUATIONS = (
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
     ),
-    _row(25, "A", "L = E_q(X)[ log p(X) ]", "appendix.eq25", "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law", ""),
+    _row(
+        25,
+        "A",
+        "script L = E_q(X)[ log p(X) ]",
+        "appendix.eq25",
+        "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
+        "",
+    ),
     _row(
         26,
         "A",
@@ -188,7 +195,7 @@ EQUATIONS = (
     _row(
         27,
         "A",
-        "L >= (17) -- departs: (27) does not follow from (26)",
+        "script L >= (17): departs, does not follow from (26)",
         "particles.per_step_mixture",
         "particles.py::test_eq17_is_no_bound_in_either_direction",
         "fig11",

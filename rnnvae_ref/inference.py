@@ -36,8 +36,12 @@ class Discrete:
     weights: tuple
 
     def __post_init__(self):
-        if len(self.nodes) != len(self.weights) or min(self.weights) <= 0 or abs(sum(self.weights) - 1) > 1e-12:
-            raise ValueError(f"nodes and positive weights that sum to 1 must pair up; got {self.nodes} and {self.weights}")
+        nodes, weights = (np.array(part, dtype=float) for part in (self.nodes, self.weights))
+        paired = nodes.shape == weights.shape == (len(set(self.nodes)),) and len(nodes) and np.isfinite(nodes).all()
+        if not paired or not (weights > 0).all() or abs(weights.sum() - 1) > 1e-12:
+            raise ValueError(
+                f"nodes, all different, and positive weights that sum to 1 must pair up; got {self.nodes}, {self.weights}"
+            )
 
     def sample(self, rng, shape):
         return rng.choice(np.array(self.nodes), size=shape, p=self.weights)
@@ -60,15 +64,24 @@ def gauss_hermite(n):
     return Discrete(tuple(nodes.tolist()), tuple((weights / weights.sum()).tolist()))
 
 
-def log_q_steps(rnn, theta, X, H, sigma, law):
-    r"""Eq. (6).  log q(h_t | x_{t-1}, h_{t-1}) = log p(h_t | x_{t-1}, h_{t-1}) for t = 2..T, nats, (T-1, S, N), sigma > 0.
+def log_p_h_steps(rnn, theta, X, H, sigma, law):
+    r"""log p(h_t | h_{t-1}, x_{t-1}), Eq. (1) with noise, for t = 2..T, nats, (T-1, S, N), sigma other than 0.
 
-    X without padding;  H (T, S, 1, N, D) trajectories;  law: of the noise, and q = p if it is the model's own.
-    A density for `Normal`, a probability for `Discrete`.
+    X without padding;  H (T, S, 1, N, D) trajectories;  law of the noise. A density for `Normal`, a probability for `Discrete`.
     """
-    X = whole(rnn, X)
+    X = _check(rnn, X, H)
+    if not np.all(untraced(sigma) != 0):
+        raise ValueError("sigma must not be 0 where densities of H are asked: those of a delta do not exist")
     means = np.reshape(np.array([f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]), H[1:].shape)
     return one_particle(law.log_p_h((H[1:] - means) / sigma, sigma))
+
+
+def log_q_steps(rnn, theta, X, H, sigma, law):
+    r"""Eq. (6).  log q(h_t | x_{t-1}, h_{t-1}) = log p(h_t | x_{t-1}, h_{t-1}) for t = 2..T, nats, (T-1, S, N).
+
+    With the model's own noise law q is its dynamics; with another law it is another q.
+    """
+    return log_p_h_steps(rnn, theta, X, H, sigma, law)
 
 
 def log_q(rnn, theta, X, H, sigma, law):
@@ -78,19 +91,30 @@ def log_q(rnn, theta, X, H, sigma, law):
 
 def log_p_x_steps(rnn, theta, X, H):
     r"""log p(x_t | h_t) of given trajectories, nats, (T, S, N), H (T, S, 1, N, D): the plain formula, step by step."""
-    return one_particle(np.array([rnn.emission.log_p(theta, h, x) for h, x in zip(H, whole(rnn, X), strict=True)]))
+    return one_particle(np.array([rnn.emission.log_p(theta, h, x) for h, x in zip(H, _check(rnn, X, H), strict=True)]))
 
 
 def log_joint(rnn, theta, X, H, sigma, law):
     r"""log p(H, X) = sum_{t=2..T} log p(h_t | h_{t-1}, x_{t-1}) + sum_{t=1..T} log p(x_t | h_t), nats, (S, N)."""
-    dynamics = log_q(rnn, theta, X, H, sigma, law)
+    dynamics = np.sum(log_p_h_steps(rnn, theta, X, H, sigma, law), axis=TIME)
     return dynamics + np.sum(log_p_x_steps(rnn, theta, X, H), axis=TIME)
 
 
-def log_posterior(rnn, theta, X, H, sigma, law, log_p_X):
+def log_posterior(rnn, theta, X, H, sigma, law, evidence):
     r"""Eq. (8), its right side.  log p(H|X) = log p(H, X) - log p(X), nats, (S, N), by Bayes' rule.
 
-    log_p_X (N,) from `exact.log_p`. Equal to `log_q` for noise-free dynamics.
-    DEPARTS: with sigma > 0 they differ, unless prod_t p(x_t|h_t) is the same for all trajectories.
+    evidence: log p(X), (N,), from `exact.log_p`. It tends to `log_q` as sigma -> 0.
+    DEPARTS: with noise they differ, unless prod_t p(x_t|h_t) is the same for all trajectories.
     """
-    return log_joint(rnn, theta, X, H, sigma, law) - log_p_X
+    return log_joint(rnn, theta, X, H, sigma, law) - evidence
+
+
+def _check(rnn, X, H):
+    r"""X, checked and without padding, and H (T, S, 1 or L, N, D) that belongs to it."""
+    X, shape = whole(rnn, X), np.shape(H)
+    if len(shape) != 5 or (shape[0], *shape[3:]) != (*X.shape[:2], rnn.hidden):
+        wanted = f"({X.shape[0]}, S, 1, {X.shape[1]}, {rnn.hidden})"
+        raise ValueError(
+            f"H must be trajectories (T, S, 1, N, D) = {wanted}, as F gives for eps (T-1, S, 1, N, D); got shape {shape}"
+        )
+    return X

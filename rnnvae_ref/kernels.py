@@ -19,9 +19,10 @@ BLOCK = 1 << 15  # numbers in a temporary: 256 kB, so that it stays in cache
 
 @primitive
 def rollout(h1, W, drive, noise, linear, /):
-    r"""Trajectories of h_t = phi(h_{t-1} W + drive_{t-1}) + noise_{t-1}, with phi = tanh, or the identity if `linear`.
+    r"""Trajectories of h_t = phi(h_{t-1} W + drive_{t-1}) + noise_t, with phi = tanh, or the identity if `linear`.
 
-    h1 (L, D) or (1, D);  W (D, D);  drive (T-1, N, D);  noise (T-1, [S,] L, N, D) or None, axes of size 1 broadcast.
+    h1 (L, D) or (1, D);  W (D, D);  drive (T-1, N, D);  noise (T-1, [S,] L, N, D) or None, axes of size 1 broadcast;
+    noise[0] enters h_2.
     Returns H (T, [S,] L, N, D) with H[0] = h1.
     """
     (steps, N, D), front = drive.shape, () if noise is None else noise.shape[1:]
@@ -109,7 +110,7 @@ defvjp_argnums(embed, _embed_vjp)
 @primitive
 def affine(U, b, X, /):
     r"""x U + b: U (M, D), b (D,), X (..., M) numbers -> (..., D)."""
-    return np.dot(X.reshape(-1, len(U)), U).reshape(*X.shape[:-1], -1) + b
+    return np.dot(X.reshape(-1, len(U)), U).reshape(*X.shape[:-1], len(b)) + b
 
 
 def _affine_vjp(argnums, _ans, args, _):
@@ -188,7 +189,7 @@ defvjp_argnums(log_gaussian, _log_gaussian_vjp)
 
 
 def _standardised(H, C, c, s, X):
-    mean = np.dot(H.reshape(-1, len(C)), C).reshape(*H.shape[:-1], -1)
+    mean = np.dot(H.reshape(-1, len(C)), C).reshape(*H.shape[:-1], len(c))
     over = (slice(None), *(None,) * (H.ndim - 3))  # X gets the axes of samples and particles
     return (X[over] - c - mean) / s
 

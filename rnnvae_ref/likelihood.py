@@ -14,7 +14,7 @@ def log_p_X(rnn, theta, X):
     r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) for noise-free dynamics, nats per sequence, (N,).
 
     By the chain rule, running the model as it would be sampled: h_t stands for the past, x_t is scored, then fed in.
-    A plain loop that shares nothing with Eq. (5).
+    A plain loop that uses none of the kernels behind Eq. (5).
     """
     X, observed = check(rnn, theta, X)
     h, total = start(rnn, theta, X.shape[1]), 0.0
@@ -29,9 +29,11 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
 
     p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories by `eps`
     (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as `exact.paths` and
-    `exact.log_posterior` do.
+    `exact.log_path_posterior` do.
     DEPARTS: with noise this exceeds log p(X), so the "true log likelihood" of Section 3 is Eq. (3), not (4).
     """
+    if log_w is not None and eps is None:
+        raise ValueError("log_w weighs the trajectories of eps: give eps and sigma, too")
     return np.sum(weighted_mean(one_particle(table(rnn, theta, X, eps, sigma)), log_w), axis=TIME)
 
 

@@ -12,8 +12,8 @@ from rnnvae_ref.bound import K
 from rnnvae_ref.emissions import Categorical
 from rnnvae_ref.exact import paths
 from rnnvae_ref.inference import Normal
-from rnnvae_ref.numerics import TIME, check_count, weighted_mean
-from rnnvae_ref.rnn import RNN, F, f, one_particle, start, table
+from rnnvae_ref.numerics import TIME, check_count, check_rng, weighted_mean
+from rnnvae_ref.rnn import RNN, F, check_sigma, f, one_particle, start, table
 
 
 def K_noise(rnn, theta, X, eps, sigma, log_w=None):
@@ -41,6 +41,8 @@ def K_estimate(rnn, theta, X, eps, sigma):
 def sample(rnn, theta, rng, steps, N, sigma, law=None):
     r"""x_t ~ p(x_t | h_t), h_{t+1} = f(h_t, x_t) + sigma * eps_t: sequences from the noisy model, (steps, N) or (steps, N, M)."""
     check_count("steps", steps)
+    check_rng(rng)
+    check_sigma(rnn, sigma)
     h, law, drawn = start(rnn, theta, N), law or Normal(), []
     for _ in range(steps):
         drawn.append(rnn.emission.sample(theta, h, rng))

@@ -2,6 +2,7 @@ r"""The few lines of plumbing that everything stands on: names of axes, and sums
 
 import os
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 
 import autograd.numpy as np
@@ -37,13 +38,30 @@ def weighted_mean(a, log_w=None, axis=-2):
     """
     if log_w is None:
         return np.mean(a, axis=axis)
+    check_log_weights(log_w, a.shape[-2:])
     return np.sum(a * np.exp(log_w if log_w.ndim == 2 else log_w[:, None]), axis=axis)
+
+
+def check_log_weights(log_w, shape):
+    r"""Log weights (S,) or (S, N) whose exponentials sum to 1, or ValueError."""
+    log_w = untraced(log_w)
+    if not isinstance(log_w, np.ndarray) or log_w.shape not in (shape[:1], shape):
+        raise ValueError(f"log_w must be an array of shape {shape[:1]} or {shape}; got {describe(log_w)}")
+    total = np.exp(log_sum_exp(log_w, axis=0))
+    if not np.allclose(total, 1.0, rtol=1e-9):
+        raise ValueError(f"log_w must hold the logs of weights that sum to 1; they sum to {np.max(total):.6g}")
 
 
 def check_count(name, value, least=1):
     r"""A whole number, `least` or larger, or ValueError."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number, {least} or larger; got {value!r}")
+
+
+def check_rng(rng):
+    r"""A numpy Generator, or ValueError: randomness always comes from one that is passed in."""
+    if not hasattr(rng, "standard_normal"):
+        raise ValueError(f"rng must be a numpy Generator, such as np.random.default_rng(0); got {describe(rng)}")
 
 
 def describe(value):

@@ -17,7 +17,7 @@ import autograd.numpy as np
 from autograd import elementwise_grad
 
 from rnnvae_ref.kernels import log_forward
-from rnnvae_ref.numerics import PARTICLES, TIME, check_count, log_mean_exp, log_sum_exp, untraced, weighted_mean
+from rnnvae_ref.numerics import PARTICLES, TIME, check_count, check_rng, log_mean_exp, log_sum_exp, untraced, weighted_mean
 from rnnvae_ref.rnn import check, f, predictive_states, run, table
 
 
@@ -137,6 +137,7 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, logit_rho=np.inf):
     starts from its filtered posterior. Returns the new steps, (steps, N) or (steps, N, M).
     """
     check_count("steps", steps)
+    check_rng(rng)
     h, log_w = _begin(rnn, theta, N, prefix, logit_rho)
     z, columns, drawn = _draw(rng, np.exp(log_w)), np.arange(h.shape[1]), []
     for _ in range(steps):
@@ -192,6 +193,8 @@ def _mean(steps, log_w):
 
 
 def _begin(rnn, theta, N, prefix, logit_rho):
+    if (N is None) == (prefix is None):
+        raise ValueError("give N to draw new sequences, or prefix to continue given ones, and not both")
     if prefix is None:
         check_count("N", N)
         rnn.check(theta)

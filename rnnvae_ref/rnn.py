@@ -17,7 +17,7 @@ import autograd.numpy as np
 
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.kernels import rollout
-from rnnvae_ref.numerics import PARTICLES, check_count, describe, untraced
+from rnnvae_ref.numerics import PARTICLES, check_count, check_rng, describe, untraced
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class RNN:
         `apart`: a start that makes several particles useful. h_1^l = +-0.9 in a pattern of its own; W = 1.3 I, as tanh(1.3 h) has
         two attractors, so that h_1 is not forgotten; a small U; and log s = -1, because a large s lets particles merge.
         """
+        check_rng(rng)
+        if not 0 <= scale < np.inf:
+            raise ValueError(f"scale must be a finite number, 0 or larger; got {scale!r}")
         theta = {key: np.zeros(shape) for key, shape in self.shapes().items()}
         spread = {"h1": 0.5, "W": self.hidden**-0.5, "U": 0.5, "C": self.hidden**-0.5}
         theta |= {key: scale * s * rng.standard_normal(theta[key].shape) for key, s in spread.items()}
@@ -94,7 +97,7 @@ def f(rnn, theta, h, x):
 def F(rnn, theta, X, eps=None, sigma=None):
     r"""Eq. (2).  H = F(X): h_1 is a parameter, then h_t = f(h_{t-1}, x_{t-1}) for t = 2..T, here as a plain loop.
 
-    With `eps` (T-1, [S,] L, N, D) and `sigma`: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, as in Section 2.3.
+    With `eps` (T-1, [S,] L, N, D) and `sigma`: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, as in Section 2.3; eps[0] is eps_2.
     Returns H (T, [S,] L, N, D).
     """
     X, _ = check(rnn, theta, X, eps, sigma)
@@ -111,7 +114,8 @@ def table(rnn, theta, X, eps=None, sigma=None):
     r"""ell[t, ..., l, n] = log p(x_t^n | h_t^{l,n}) in nats, (T, [S,] L, N): every objective is a reduction of it.
 
     theta: as `rnn.init` makes it.  X: (T, N) integers or (T, N, M) floats; a padded tail counts log 1 = 0.
-    eps (T-1, [S,] L, N, D) with sigma () or (D,): noise sigma * eps_t enters h_2 .. h_T; its axes S, L, N may be 1.
+    eps (T-1, [S,] L, N, D) with sigma () or (D,): noise sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2; its axes
+    S, L, N may be 1. A learned theta["sigma"] acts only where it is passed as sigma.
     Raises ValueError where theta, X, eps or sigma do not fit, and says which and why.
     """
     return run(rnn, theta, X, eps, sigma)[1]
@@ -144,6 +148,9 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None):
     Index 0 in the result follows the prefix. One particle.
     """
     check_count("steps", steps)
+    check_rng(rng)
+    if (N is None) == (prefix is None):
+        raise ValueError("give N to draw new sequences, or prefix to continue given ones, and not both")
     h = start(rnn, theta, N) if prefix is None else _only(predictive_states(rnn, theta, prefix))[-1]
     drawn = []
     for _ in range(steps):
@@ -208,11 +215,12 @@ def check(rnn, theta, X, eps=None, sigma=None):
 
 def check_sigma(rnn, sigma):
     r"""sigma is a finite number, or (D,) of them; or ValueError."""
-    _check_array("sigma", np.asarray(untraced(sigma), dtype=float), [(), (rnn.hidden,)])
+    value = np.asarray(untraced(sigma))
+    _check_array("sigma", value.astype(float) if value.dtype.kind in "iuf" else value, [(), (rnn.hidden,)])
 
 
 def _check_noise(rnn, X, eps):
-    (T, N), shape = X.shape[:2], np.shape(eps)
+    (T, N), shape = X.shape[:2], np.shape(eps) if isinstance(eps, np.ndarray) else ()
     allowed = [(T - 1,), (1, rnn.particles), (1, N), (rnn.hidden,)]
     if rnn.particles == 1:
         allowed[1] = shape[-3:-2]  # one row of h1 serves any number of particles
@@ -224,8 +232,9 @@ def _check_noise(rnn, X, eps):
 
 
 def _check_array(name, value, shapes):
-    value = np.asarray(untraced(value))
-    if value.dtype != np.float64 or value.shape not in shapes:
+    value = untraced(value)
+    value = np.asarray(value) if np.isscalar(value) else value
+    if not isinstance(value, np.ndarray) or value.dtype != np.float64 or value.shape not in shapes:
         raise ValueError(f"{name} must be float64 with shape {' or '.join(map(str, shapes))}; got {describe(value)}")
     if not np.isfinite(value).all():
         raise ValueError(f"{name} must be finite; got {value[~np.isfinite(value)].flat[0]} among its numbers")

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from rnnvae_ref import F, bound, exact, log_likelihood
 from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite
-from rnnvae_ref.likelihood import expected_log_likelihood
+from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
 from tests.models import EMISSIONS, assert_same, random_model, value_and_gradient
 
 SIGMA = 0.6
@@ -37,7 +37,7 @@ def test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence(model):
     """log p(X) - (12) = KL(q || posterior), which for another q holds the extra KL from q to the dynamics (A6)."""
     rnn, theta, X = model
     log_p = exact.log_p(rnn, theta, X, TWO_POINT, SIGMA)
-    log_post = exact.log_posterior(rnn, theta, X, TWO_POINT, SIGMA)
+    log_post = exact.log_path_posterior(rnn, theta, X, TWO_POINT, SIGMA)
     for q in (TWO_POINT, TILTED):
         H, log_q = trajectories(model, TWO_POINT, q)
         eq12 = bound.jensen(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_q)
@@ -146,7 +146,7 @@ def test_the_sandwich_14_below_3_below_4(model):
     rnn, theta, X = model
     eq14 = bound.K(rnn, theta, X, *trajectories(model, TWO_POINT))
     eq3 = exact.log_p(rnn, theta, X, TWO_POINT, SIGMA)
-    log_post = exact.log_posterior(rnn, theta, X, TWO_POINT, SIGMA)
+    log_post = exact.log_path_posterior(rnn, theta, X, TWO_POINT, SIGMA)
     eq4 = expected_log_likelihood(rnn, theta, X, exact.paths(TWO_POINT, 4, 2)[0], SIGMA, log_post)
     assert (eq14 < eq3).all() and (eq3 < eq4).all()
 
@@ -188,3 +188,52 @@ def test_several_particles_are_refused(model):
         bound.K(rnn, theta, X, two)
     with pytest.raises(ValueError, match=r"one particle, and this RNN or eps has 2"):
         bound.K_delta(*random_model(L=2))
+
+
+def test_eq11_by_monte_carlo_is_the_log_of_the_mean(model):
+    rnn, theta, X = model
+    H = drawn(model, TWO_POINT, 9)
+    explained = np.exp(np.sum(bound.log_p_x_steps(rnn, theta, X, H), axis=0))  # for q = p the ratio is prod_t p(x_t|h_t)
+    assert_allclose(
+        bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, TWO_POINT), np.log(explained.mean(axis=0)), rtol=1e-9
+    )
+
+
+def test_weights_that_are_no_logs_of_probabilities_are_refused(model):
+    rnn, theta, X = model
+    H, log_w = trajectories(model, TWO_POINT)
+    for wrong, message in [
+        (np.exp(log_w), "log_w must hold the logs of weights that sum to 1; they sum to"),
+        (log_w[:1], r"log_w must be an array of shape \(64,\) or \(64, 3\)"),
+        (log_w.tolist(), r"log_w must be an array of shape"),
+    ]:
+        for call in (
+            lambda w: bound.K(rnn, theta, X, H, w),
+            lambda w: bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, TWO_POINT, w),
+        ):
+            with pytest.raises(ValueError, match=message):
+                call(wrong)
+
+
+def test_trajectories_of_another_sigma_are_refused(model):
+    rnn, theta, X = model
+    H, log_w = trajectories(model, TWO_POINT)
+    with pytest.raises(ValueError, match="H must come from q with this sigma"):
+        bound.jensen(rnn, theta, X, H, 0.5, TWO_POINT, TWO_POINT, log_w)
+
+
+def test_eqs_3_and_15_use_no_kernel(model, monkeypatch):
+    """So that (5) = (15) and (5) = (3) compare two computations, not one with itself."""
+    rnn, theta, X = model
+
+    def gone(*_args):
+        raise AssertionError("a kernel was called")
+
+    for module, name in [
+        *[("rnn", "rollout"), ("emissions", "embed"), ("emissions", "affine")],
+        *[("emissions", "log_categorical"), ("emissions", "log_gaussian")],
+    ]:
+        monkeypatch.setattr(f"rnnvae_ref.{module}.{name}", gone)
+    assert np.isfinite(bound.K_delta(rnn, theta, X)).all() and np.isfinite(log_p_X(rnn, theta, X)).all()
+    with pytest.raises(AssertionError, match="a kernel was called"):
+        log_likelihood(rnn, theta, X)

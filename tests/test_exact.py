@@ -6,7 +6,7 @@ from autograd.test_util import check_grads
 from numpy.testing import assert_allclose
 
 from rnnvae_ref import K_noise, exact
-from rnnvae_ref.inference import TWO_POINT, Discrete, gauss_hermite
+from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite
 from tests import oracles
 
 SKEWED = Discrete((-0.5, 2.0), (0.8, 0.2))  # zero mean, not symmetric
@@ -57,7 +57,7 @@ def test_steps_are_the_exact_predictives_and_causal(model):
 
 def test_posterior_sums_to_one(model):
     rnn, theta, X = model
-    assert_allclose(np.exp(exact.log_posterior(rnn, theta, X, TWO_POINT, 0.5)).sum(axis=0), 1.0, rtol=1e-12)
+    assert_allclose(np.exp(exact.log_path_posterior(rnn, theta, X, TWO_POINT, 0.5)).sum(axis=0), 1.0, rtol=1e-12)
 
 
 def test_everything_exact_is_differentiable_in_theta_and_sigma(model):
@@ -72,3 +72,12 @@ def test_too_many_paths_are_refused_with_what_would_do():
     with pytest.raises(ValueError, match=told):
         exact.paths(TWO_POINT, 20, 1)
     exact.paths(TWO_POINT, 10, 2)
+
+
+def test_a_law_without_nodes_is_refused():
+    with pytest.raises(ValueError, match=r"law must be Discrete, with nodes to enumerate; got Normal"):
+        exact.paths(Normal(), 3, 1)
+    with pytest.raises(ValueError, match="T must be a whole number"):
+        exact.paths(TWO_POINT, 3.0, 1)
+    with pytest.raises(ValueError, match=r"3 nodes in .* with 3 nodes \(T-1\) D may be at most 11"):
+        exact.paths(gauss_hermite(3), 13, 1)

@@ -7,7 +7,17 @@ import scipy.stats
 from numpy.testing import assert_allclose
 
 from rnnvae_ref import F, exact, f
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite, log_joint, log_posterior, log_q, log_q_steps
+from rnnvae_ref.inference import (
+    TWO_POINT,
+    Discrete,
+    Normal,
+    gauss_hermite,
+    log_joint,
+    log_p_x_steps,
+    log_posterior,
+    log_q,
+    log_q_steps,
+)
 from tests.models import random_model
 
 SIGMA = np.array([0.4, -0.7])  # either sign, its own for each dimension
@@ -66,7 +76,7 @@ def test_eq8_holds_as_sigma_vanishes_and_fails_with_noise(model):
     for sigma in (0.5, 1e-3, 1e-5):
         H, log_p = F(rnn, theta, X, eps, sigma), exact.log_p(rnn, theta, X, TWO_POINT, sigma)
         posterior = log_posterior(rnn, theta, X, H, sigma, TWO_POINT, log_p)
-        assert_allclose(posterior, exact.log_posterior(rnn, theta, X, TWO_POINT, sigma), rtol=1e-9, atol=1e-11)
+        assert_allclose(posterior, exact.log_path_posterior(rnn, theta, X, TWO_POINT, sigma), rtol=1e-9, atol=1e-11)
         gaps.append(np.abs(posterior - log_q(rnn, theta, X, H, sigma, TWO_POINT)).max())
     assert gaps[0] > 0.1 and gaps[2] < 1e-3
     assert_allclose(gaps[1] / gaps[2], 100.0, rtol=0.02)  # and it vanishes like sigma
@@ -108,8 +118,12 @@ def test_laws_draw_what_they_say(law):
 
 
 def test_a_law_must_pair_nodes_with_weights_that_sum_to_one():
-    for nodes, weights in [((0.0,), (0.5, 0.5)), ((0.0, 1.0), (0.5, 0.6)), ((0.0, 1.0), (0.0, 1.0))]:
-        with pytest.raises(ValueError, match="nodes and positive weights that sum to 1"):
+    nan = float("nan")
+    for nodes, weights in [
+        *[((0.0,), (0.5, 0.5)), ((0.0, 1.0), (0.5, 0.6)), ((0.0, 1.0), (0.0, 1.0)), ((), ())],
+        *[((0.0, 0.0), (0.5, 0.5)), ((0.0, nan), (0.5, 0.5)), ((0.0, 1.0), (0.5, nan)), ((0.0, 1.0), (0.5, 0.5 + 1e-6))],
+    ]:
+        with pytest.raises(ValueError, match="nodes, all different, and positive weights that sum to 1"):
             Discrete(nodes, weights)
 
 
@@ -118,3 +132,30 @@ def test_padding_is_refused_where_densities_of_H_are_asked():
     _, H = noisy((rnn, theta, X))
     with pytest.raises(ValueError, match="X must be without padding"):
         log_q(rnn, theta, np.where((np.arange(4) == 3)[:, None], -1, X), H, SIGMA, Normal())
+
+
+def test_normal_draws_have_unit_spread():
+    eps = Normal(0.3).sample(np.random.default_rng(0), (40_000,))
+    assert abs(eps.std() - 1.0) < 5 / np.sqrt(2 * 40_000)
+
+
+def test_a_node_is_met_only_by_rounding():
+    assert Discrete((0.0, 1.0), (0.5, 0.5)).log_p_h(np.array([1.0 + 1e-9]), 1.0) == np.log(0.5)
+    assert Discrete((0.0, 1.0), (0.5, 0.5)).log_p_h(np.array([1.0 + 1e-3]), 1.0) == -np.inf
+
+
+def test_densities_say_what_they_need():
+    rnn, theta, X = random_model()
+    _, H = noisy((rnn, theta, X))
+    with pytest.raises(ValueError, match="sigma must not be 0 where densities of H are asked"):
+        log_q(rnn, theta, X, H, 0.0, Normal())
+    for wrong in (H[:, 0], H[1:], H[..., :1], H[:, :, :, :2]):
+        for call in (lambda h: log_q(rnn, theta, X, h, SIGMA, Normal()), lambda h: log_p_x_steps(rnn, theta, X, h)):
+            with pytest.raises(ValueError, match=r"H must be trajectories \(T, S, 1, N, D\) = \(4, S, 1, 3, 2\)"):
+                call(wrong)
+    two = np.concatenate([H, H], axis=2)
+    for call in (lambda h: log_q(rnn, theta, X, h, SIGMA, Normal()), lambda h: log_p_x_steps(rnn, theta, X, h)):
+        with pytest.raises(ValueError, match=r"Eqs. .*one particle"):
+            call(two)
+    with pytest.raises(ValueError, match="X must be without padding"):
+        log_p_x_steps(rnn, theta, np.where((np.arange(4) == 3)[:, None], -1, X), H)

@@ -7,11 +7,11 @@ import pytest
 from autograd import grad, hessian
 from numpy.testing import assert_allclose
 
-from rnnvae_ref import exact, log_likelihood, log_likelihood_steps
+from rnnvae_ref import F, exact, log_likelihood, log_likelihood_steps, table
 from rnnvae_ref.inference import TWO_POINT
 from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
 from tests import oracles
-from tests.models import TRANSITIONS, assert_same, random_model, value_and_gradient
+from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 
 
 def test_eq3_equals_loops_over_numbers(model):
@@ -33,7 +33,7 @@ def test_eq4_exceeds_eq3_once_there_is_noise(model):
     """A7: with the true posterior, (4) lies above log p(X) by KL(posterior || q)."""
     rnn, theta, X = model
     eps, log_w = exact.paths(TWO_POINT, 4, 2)
-    log_post = exact.log_posterior(rnn, theta, X, TWO_POINT, 0.5)
+    log_post = exact.log_path_posterior(rnn, theta, X, TWO_POINT, 0.5)
     eq4 = expected_log_likelihood(rnn, theta, X, eps, 0.5, log_post)
     gap = np.sum(np.exp(log_post) * (log_post - log_w[:, None]), axis=0)
     assert_allclose(eq4 - exact.log_p(rnn, theta, X, TWO_POINT, 0.5), gap, rtol=1e-10)
@@ -75,3 +75,36 @@ def test_second_derivatives_come_from_the_plain_loop():
     step = 1e-5 * np.eye(2)
     differences = [(slope(theta["b"] + e) - slope(theta["b"] - e)) / 2e-5 for e in step]
     assert_allclose(hessian(objective)(theta["b"]), differences, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_eq3_takes_padding_in_value_and_gradient(emission):
+    rnn, theta, X = random_model(emission)
+    padded = X.copy()
+    padded[2:, 1] = -1 if emission == "categorical" else np.nan
+    objective = lambda th: log_p_X(rnn, th, padded)
+    apart = lambda th: np.concatenate([log_p_X(rnn, th, X[:, ::2]), log_p_X(rnn, th, X[:2, 1:2])])
+    assert_same(value_and_gradient(objective, theta), value_and_gradient(apart, theta))
+
+
+def test_every_way_in_has_the_door():
+    rnn, theta, X = random_model()
+    for call in (log_p_X, log_likelihood, expected_log_likelihood, F):
+        with pytest.raises(ValueError, match="theta lacks 'W'"):
+            call(rnn, {k: v for k, v in theta.items() if k != "W"}, X)
+        with pytest.raises(ValueError, match="X must be"):
+            call(rnn, theta, X + 7)
+    with pytest.raises(ValueError, match="eps and sigma belong together"):
+        F(rnn, theta, X, np.zeros((3, 1, 3, 2)))
+    with pytest.raises(ValueError, match="log_w weighs the trajectories of eps"):
+        expected_log_likelihood(rnn, theta, X, log_w=np.zeros(1))
+
+
+def test_eq9_filters_by_what_each_path_explained():
+    """A path that explains the past well weighs more in the next prediction."""
+    rnn, theta, X = random_model(T=3, D=1)
+    eps, log_w = exact.paths(TWO_POINT, 3, 1)
+    p = np.exp(table(rnn, theta, X, eps, 0.8)[:, :, 0])  # (T, P, N)
+    w = np.exp(log_w)[:, None] * p[0] * p[1]
+    expected = np.log(np.sum(w * p[2], axis=0) / np.sum(w, axis=0))
+    assert_allclose(exact.log_p_steps(rnn, theta, X, TWO_POINT, 0.8)[2], expected, rtol=1e-10)

@@ -261,3 +261,78 @@ def test_a_check_of_theta_stands_in_front_of_a_gradient_too():
     rnn, theta, X = random_model()
     with pytest.raises(ValueError, match=r"theta\['b'\] must be float64"):
         grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta | {"b": np.zeros(3)})
+
+
+def test_numpy_integers_are_whole_numbers():
+    rnn = RNN(Categorical(np.int64(3)), np.int64(2), np.int32(1))
+    assert rnn.init(np.random.default_rng(0))["C"].shape == (2, 3)
+
+
+def test_init_has_the_spread_it_says():
+    rnn = RNN(Categorical(200), 100)
+    for scale in (1.0, 0.3):
+        theta = rnn.init(np.random.default_rng(0), scale=scale)
+        for key, spread in {"W": 0.1, "C": 0.1, "U": 0.5}.items():
+            assert abs(theta[key].std() - scale * spread) < 5 * scale * spread / np.sqrt(2 * theta[key].size)
+        assert abs(theta["h1"].std() - 0.5 * scale) < 5 * 0.5 * scale / np.sqrt(200)
+        assert (theta["b"] == 0).all() and (theta["c"] == 0).all()
+    for message, call in {
+        "scale must be a finite number": lambda: rnn.init(np.random.default_rng(0), scale=np.nan),
+        "rng must be a numpy Generator": lambda: rnn.init(0),
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_the_floor_adds_to_the_scale():
+    assert_allclose(Gaussian(1, min_scale=0.2).scale({"log_s": np.array([0.0])}), 1.2)
+
+
+def test_dimensions_are_drawn_independently():
+    rnn, theta, _ = random_model("gaussian", M=2)
+    drawn = sample(rnn, theta, np.random.default_rng(0), 1, N=5000)[0]
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 5 / np.sqrt(5000)
+
+
+def test_the_symbol_one_past_the_last_is_refused():
+    rnn, theta, X = random_model()
+    with pytest.raises(ValueError, match="sequence 0 holds 3 at step 1"):
+        table(rnn, theta, row(1, 3)(X))
+
+
+def test_messages_name_the_right_sequence():
+    rnn, theta, X = random_model()
+    empty, short = X.copy(), X.copy()
+    empty[:, 2], short[3:, 2] = -1, -1
+    with pytest.raises(ValueError, match="sequence 2 is empty"):
+        table(rnn, theta, empty)
+    with pytest.raises(ValueError, match="sequence 2 has some"):
+        predict(rnn, theta, short)
+
+
+def test_noise_and_sigma_of_other_types_are_refused():
+    rnn, theta, X = random_model()
+    eps = np.zeros((3, 1, 3, 2))
+    for wrong in (eps.tolist(), np.zeros((3, 1, 1, 1, 3, 2))):
+        with pytest.raises(ValueError, match="eps must be"):
+            table(rnn, theta, X, wrong, 0.1)
+    for wrong in ("0.5", np.ones((1, 2)), np.nan):
+        with pytest.raises(ValueError, match="sigma must be"):
+            table(rnn, theta, X, eps, wrong)
+    assert_allclose(table(rnn, theta, X, eps, 1), table(rnn, theta, X))  # a whole number is a number
+    with pytest.raises(ValueError, match=r"theta\['b'\] must be float64 .* got list"):
+        table(rnn, theta | {"b": [0.0, 0.0]}, X)
+
+
+def test_sampling_needs_a_generator_and_either_N_or_a_prefix():
+    rnn, theta, X = random_model()
+    with pytest.raises(ValueError, match="rng must be a numpy Generator"):
+        sample(rnn, theta, 0, 2, N=1)
+    for N, prefix in [(None, None), (3, X)]:
+        with pytest.raises(ValueError, match="give N to draw new sequences, or prefix"):
+            sample(rnn, theta, np.random.default_rng(0), 2, N=N, prefix=prefix)
+    with pytest.raises(ValueError, match="N must be a whole number"):
+        sample(rnn, theta, np.random.default_rng(0), 2, N=0)
+    rnn, theta, X = random_model("gaussian", M=1)
+    with pytest.raises(ValueError, match="grid must be"):
+        predict(rnn, theta, X, np.array([0.0, np.nan]))
