@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 
 from rnnvae_ref.numerics import replaced
 
@@ -17,6 +18,7 @@ RNN = "#0072B2"  # the RNN with one particle, Eq. (5)
 BOUND = "#D55E00"  # the bound K, Eqs. (14) and (15)
 BASELINE = "#666666"  # what one would try without an RNN
 SECOND = "#009E73"  # a second baseline or model
+TRAJECTORY, PER_STEP = "#E69F00", "#CC79A7"  # several particles: Eq. (26) and Eq. (17)
 SKY, ORANGE, YELLOW, PINK = "#56B4E9", "#E69F00", "#F0E442", "#CC79A7"
 
 
@@ -55,7 +57,23 @@ def strip(axis, y, values, colour, chosen=None):
         axis.plot(chosen, y, "o", ms=9, mfc="none", mec=EXACT, mew=1.0)
 
 
+def mark(axis, y, value, error=None):
+    r"""A row with one number in it, a baseline's, as a diamond; `error` is a bar to both sides."""
+    axis.errorbar(value, y, xerr=error, fmt="D", ms=5, color=BASELINE, capsize=3, elinewidth=1.0)
+
+
+def key(figure, last="a baseline"):
+    r"""What the marks of `strip` and `mark` mean, once, under the figure."""
+    handles = [
+        Line2D([], [], ls="", marker="|", ms=10, mew=1.0, color=RNN, label="a seed"),
+        Line2D([], [], ls="", marker="|", ms=14, mew=3.0, color=RNN, label="median"),
+        Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=EXACT, label="chosen on validation"),
+        Line2D([], [], ls="", marker="D", ms=5, color=BASELINE, label=last),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=0.9)
+
+
 def arrow(axis, start, end, colour=EXACT):
     r"""An arrow between two nodes of a graph, stopping short of both."""
-    look = {"arrowstyle": "-|>", "color": colour, "shrinkA": 9, "shrinkB": 10, "lw": 1.0}
+    look = {"arrowstyle": "-|>", "color": colour, "shrinkA": 11, "shrinkB": 13, "lw": 1.0}
     axis.annotate("", end, start, arrowprops=look)

@@ -5,10 +5,15 @@ time for a series. Files in `rnnvae_ref/data/`; their sources in `SOURCES.md` th
 """
 
 import csv
+import io
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
+
+from rnnvae_ref.emissions import Categorical
+from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe
 
 HERE = Path(__file__).parent / "data"
 END = "\n"  # every line ends with it: it is a symbol of the alphabet, predicted and counted like the others
@@ -24,11 +29,14 @@ class Text:
     test: np.ndarray
 
     def encode(self, lines):
-        r"""Lines to (T, N) integers, each with its end symbol. ValueError names a symbol that the alphabet lacks."""
+        r"""A list of lines to (T, N) integers, each with its end symbol. ValueError names a symbol that the alphabet lacks."""
+        if not isinstance(lines, (list, tuple)) or not all(isinstance(line, str) for line in lines):
+            raise ValueError(f"lines must be a list of strings; got {describe(lines)}")
         return pad([_indices(line, self.alphabet) for line in lines])
 
     def decode(self, X):
         r"""(T, N) integers to lines, each cut at its end symbol or its padding."""
+        Categorical(len(self.alphabet)).check(X)
         return ["".join(self.alphabet[v] for v in column if v >= 0).split(END)[0] for column in X.T]
 
 
@@ -52,12 +60,9 @@ def characters(path, alphabet=None):
     r"""Text of your own: a UTF-8 file, one sequence a line, blank lines skipped; split 70 : 15 : 15.
 
     `alphabet` is made from the training part. A symbol that stands only in held-out lines is an error, because the model
-    could not have learned it; give an alphabet to admit it.
+    could not have learned it; give an alphabet, a string of all symbols, to admit it.
     """
-    try:
-        lines = [line for line in Path(path).read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be UTF-8 text; {error}") from error
+    lines = [line for line in _read(path).split("\n") if line.strip()]
     if len(lines) < 3:
         raise ValueError(f"{path} must hold at least 3 lines that are not blank, to be split; it has {len(lines)}")
     held_out = max(1, round(0.15 * len(lines)))
@@ -74,21 +79,19 @@ def colour_names():
 
 
 def series(path, columns, split=(0.5, 0.7)):
-    r"""Numbers of your own: a CSV file with a header, rows in the order of time; `columns` is a name or a list of names.
+    r"""Numbers of your own: a UTF-8 CSV file with a header, rows in order of time; `columns` is a name or a list of names.
 
-    `split` gives the fractions of time where validation and test begin. ValueError names the row and column of a value that
-    is missing or not a finite number.
+    `split` gives the fractions of time where validation and test begin; of a short file each part has a row. ValueError names
+    the line and column of a value that is missing or not a finite number.
     """
-    columns = [columns] if isinstance(columns, str) else list(columns)
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        _check_columns(path, columns, reader.fieldnames)
-        values = [[_number(path, reader.line_num, name, row[name]) for name in columns] for row in reader]
-    if len(values) < 3:
-        raise ValueError(f"{path} must hold at least 3 rows of numbers, to be split; it has {len(values)}")
-    return _series(
-        np.array(values), *(min(max(i + 1, round(part * len(values))), len(values) - 2 + i) for i, part in enumerate(split))
-    )
+    columns = [columns] if isinstance(columns, str) else columns
+    _check_split(split)
+    reader = csv.DictReader(io.StringIO(_read(path)))
+    _check_columns(path, columns, reader.fieldnames)
+    values = [_numbers(path, reader.line_num, columns, row) for row in reader]
+    if len(values) < 4:
+        raise ValueError(f"{path} must hold at least 4 rows of numbers, to be split; it has {len(values)}")
+    return _series(np.array(values), split, path, columns)
 
 
 def old_faithful(column="duration_minutes"):
@@ -104,23 +107,31 @@ def nile():
 def membrane(every=4):
     r"""A neuron's membrane potential, 1.0 to 5.3 s at 2000 / `every` Hz, in mV; the last 30 % to test, 15 % before to validate.
 
-    From the sample data of your own matplotlib. Raises FileNotFoundError where a distribution has left them out.
+    `every` = n keeps one value of n. From the sample data of your own matplotlib; FileNotFoundError where a distribution
+    has left them out.
     """
     import matplotlib
 
+    check_count("every", every)
+    if every > 86:
+        raise ValueError(f"every must be 86 or less, to leave 100 of the 8600 values; got {every}")
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: this matplotlib comes without its sample data; the one from PyPI has them")
     values = 100.0 * np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
-    return _series(values, round(0.55 * len(values)), round(0.7 * len(values)))
+    return _series(values, (0.55, 0.7), path, ["potential"])
 
 
 def pad(sequences):
     r"""Sequences of unequal lengths to one array: (T, N) integers padded with -1, or (T, N, M) floats padded with NaN."""
     sequences = [np.asarray(s) for s in sequences]
-    if not sequences or min(map(len, sequences)) == 0:
+    if not sequences or min(s.size for s in sequences) == 0:
         raise ValueError("sequences must hold at least one sequence, and none may be empty")
-    empty = -1 if sequences[0].dtype.kind in "iu" else np.nan
+    for n, s in enumerate(sequences):
+        if (s.ndim, s.dtype.kind) not in ((1, "i"), (1, "u"), (2, "f")) or s.shape[1:] != sequences[0].shape[1:]:
+            wanted = "sequences must be all (T,) integers, or all (T, M) floats with one M"
+            raise ValueError(f"{wanted}; the first is {describe(sequences[0])}, and sequence {n} is {describe(s)}")
+    empty = -1 if sequences[0].ndim == 1 else np.nan
     X = np.full((max(map(len, sequences)), len(sequences), *sequences[0].shape[1:]), empty)
     for n, s in enumerate(sequences):
         X[: len(s), n] = s
@@ -129,7 +140,10 @@ def pad(sequences):
 
 def windows(X, length):
     r"""One long series (T, 1, M) cut into (length, T // length, M) pieces, to train on in minibatches; a rest is dropped."""
-    if not 1 <= length <= len(X):
+    if not isinstance(X, np.ndarray) or X.ndim != 3 or X.shape[1] != 1:
+        raise ValueError(f"X must be one long series, (T, 1, M); got {describe(X)}")
+    check_count("length", length)
+    if length > len(X):
         raise ValueError(f"length must be in 1..{len(X)}, the length of the series; got {length}")
     N = len(X) // length
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
@@ -137,6 +151,7 @@ def windows(X, length):
 
 def markov_chain(rng, P, T, N):
     r"""x_1 uniform, then x_t ~ P[x_{t-1}]. Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N), in nats."""
+    _check_made(rng, T, N)
     P = np.asarray(P, dtype=float)
     if P.ndim != 2 or P.shape[0] != P.shape[1] or (P < 0).any() or not np.allclose(P.sum(axis=1), 1.0):
         raise ValueError("P must be a square matrix whose rows are probabilities")
@@ -151,6 +166,10 @@ def markov_chain(rng, P, T, N):
 
 def autoregression(rng, a, s, T, N):
     r"""x_t = a x_{t-1} + s n_t with n_t ~ N(0, 1), x_0 = 0. Returns X (T, N, 1) and the true log p(x_t | x_{t-1}), (T, N)."""
+    _check_made(rng, T, N)
+    check_positive("s", s)
+    if not isinstance(a, Real) or not np.isfinite([a, s]).all():
+        raise ValueError(f"a and s must be finite numbers; got {a!r} and {s!r}")
     n, X = rng.standard_normal((T, N)), np.zeros((T + 1, N))
     for t in range(T):
         X[t + 1] = a * X[t] + s * n[t]
@@ -162,6 +181,7 @@ def fork(rng, T, N):
 
     Returns X (T, N, 1) and the true log p(x_t | x_{t-1}), (T, N).
     """
+    _check_made(rng, T, N)
     z, n, X = rng.choice([-1.0, 1.0], (T, N)), rng.standard_normal((T, N)), np.zeros((T + 1, N))
     for t in range(T):
         X[t + 1] = 0.8 * X[t] + z[t] + 0.1 * n[t]
@@ -170,43 +190,79 @@ def fork(rng, T, N):
     return X[1:, :, None], np.logaddexp(near, far) - np.log(2 * 0.1 * np.sqrt(2 * np.pi))
 
 
+def _check_made(rng, T, N):
+    check_rng(rng)
+    check_count("T", T)
+    check_count("N", N)
+
+
 def _draw(rng, P):
     return np.sum(rng.random((len(P), 1)) > np.cumsum(P, axis=1)[:, :-1], axis=1)
+
+
+def _read(path):
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text; {error}") from error
 
 
 def _text(lines, train, validation, alphabet=None):
     lines = [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]  # a fixed split, whoever calls
     parts = lines[:train], lines[train : train + validation], lines[train + validation :]
-    alphabet = "".join(sorted({END, *"".join(parts[0])})) if alphabet is None else "".join(sorted({END, *alphabet}))
-    return Text(alphabet, *(pad([_indices(line, alphabet) for line in part]) for part in parts))
+    advice = ", made from the training lines; give an alphabet to admit it" if alphabet is None else ""
+    alphabet = "".join(sorted({END, *("".join(parts[0]) if alphabet is None else alphabet)}))
+    return Text(alphabet, *(pad([_indices(line, alphabet, advice) for line in part]) for part in parts))
 
 
-def _indices(line, alphabet):
-    unknown = sorted(set(line) - set(alphabet) | set(line) & {END})
-    if unknown:
-        raise ValueError(
-            f"{unknown[0]!r} in {line!r} is not in the alphabet of the training text, {alphabet!r}; give an alphabet to admit it"
-        )
+def _indices(line, alphabet, advice=""):
+    if END in line:
+        raise ValueError(f"{END!r} ends a sequence and must not stand inside one; got {line!r}")
+    for symbol in line:
+        if symbol not in alphabet:
+            raise ValueError(f"{symbol!r} in {line!r} is not in the alphabet {alphabet!r}{advice}")
     return np.array([alphabet.index(symbol) for symbol in line + END])
 
 
-def _series(values, validation, test):
+def _series(values, split, path, columns):
+    T = len(values)
+    validation = min(max(2, round(split[0] * T)), T - 2)  # one row alone cannot vary, and the other parts need one each
+    test = min(max(validation + 1, round(split[1] * T)), T - 1)
+    for name, column in zip(columns, values[:validation].T, strict=True):
+        if (column == column[0]).all():
+            raise ValueError(f"{path}: column {name!r} must vary in the training part; it is {column[0]} throughout")
     mean, scale = values[:validation].mean(axis=0), values[:validation].std(axis=0)
-    if (scale == 0).any():
-        raise ValueError(f"column {np.argmin(scale)} must vary in the training part; it is {mean[np.argmin(scale)]} throughout")
     X = ((values - mean) / scale)[:, None]
-    return Series(X, slice(0, validation), slice(validation, test), slice(test, len(X)), mean, scale)
+    return Series(X, slice(0, validation), slice(validation, test), slice(test, T), mean, scale)
+
+
+def _check_split(split):
+    if not isinstance(split, (tuple, list)) or len(split) != 2 or not all(isinstance(part, Real) for part in split):
+        raise ValueError(f"split must be two fractions of time; got {split!r}")
+    if not 0 < split[0] < split[1] < 1:
+        raise ValueError(f"split must be two fractions a, b with 0 < a < b < 1, where validation and test begin; got {split!r}")
 
 
 def _check_columns(path, columns, header):
+    if not isinstance(columns, (list, tuple)) or not columns or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"columns must be a name or a list of names; got {columns!r}")
     for name in columns:
-        if name not in (header or []):
-            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(header) if header else 'no header, it is empty'}")
+        if (header or []).count(name) != 1:
+            found = "no" if name not in (header or []) else "more than one"
+            raise ValueError(
+                f"{path} has {found} column {name!r}; it has {', '.join(header) if header else 'no header, it is empty'}"
+            )
+
+
+def _numbers(path, line, columns, row):
+    if None in row:
+        raise ValueError(f"{path}, line {line}: more values than the header has names (a decimal comma?); left over: {row[None]}")
+    return [_number(path, line, name, row[name]) for name in columns]
 
 
 def _number(path, line, name, text):
     try:
-        value = float(text)
+        value = np.nan if "_" in text else float(text)  # float() reads "1_0" as 10
     except (TypeError, ValueError):
         value = np.nan
     if not np.isfinite(value):

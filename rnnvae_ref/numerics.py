@@ -2,11 +2,12 @@ r"""The few lines of plumbing that everything stands on: names of axes, and sums
 
 import os
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 import autograd.numpy as np
 from autograd.tracer import getval, isbox
+from numpy.random import Generator
 
 # The table ell has axes (T, [S,] L, N): time first, particles and batch last, so that samples may be left out.
 TIME, PARTICLES, BATCH = 0, -2, -1
@@ -58,9 +59,15 @@ def check_count(name, value, least=1):
         raise ValueError(f"{name} must be a whole number, {least} or larger; got {value!r}")
 
 
+def check_positive(name, value):
+    r"""A number above 0, or ValueError."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
+        raise ValueError(f"{name} must be a positive number; got {value!r}")
+
+
 def check_rng(rng):
     r"""A numpy Generator, or ValueError: randomness always comes from one that is passed in."""
-    if not hasattr(rng, "standard_normal"):
+    if not isinstance(rng, Generator):
         raise ValueError(f"rng must be a numpy Generator, such as np.random.default_rng(0); got {describe(rng)}")
 
 

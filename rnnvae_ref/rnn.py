@@ -65,7 +65,7 @@ class RNN:
         if bits > self.hidden:
             raise ValueError(f"apart needs particles <= 2^hidden = {2**self.hidden}; got {self.particles}")
         pattern = np.arange(self.particles)[:, None] >> (np.arange(self.hidden) % bits) & 1
-        start = {"h1": 0.9 * (1.0 - 2.0 * pattern), "W": 1.3 * np.eye(self.hidden), "U": 0.1 * theta["U"]}
+        start = {"h1": 0.9 * (1.0 - 2.0 * pattern), "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
         return start | ({"log_s": theta["log_s"] - 1.0} if "log_s" in theta else {})
 
     def check(self, theta):

@@ -3,12 +3,15 @@ r"""fit(): gradient ascent of any objective, by autograd's Adam or scipy's L-BFG
 import sys
 import zipfile
 from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
 
 import autograd.numpy as np
 from autograd import value_and_grad
 from autograd.misc.optimizers import adam
 
-from rnnvae_ref.numerics import check_count, replaced
+from rnnvae_ref.data import Series, Text
+from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, replaced
 
 
 @dataclass
@@ -49,17 +52,17 @@ def fit(
     objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and for the objective's noise.
     method: "adam" with minibatches of `batch` sequences and the gradient (of nats per step) clipped to norm `clip`,
     or "lbfgs" on all data, with the draws of noise held fixed.  validate(theta) -> a number, larger is better, asked `every`
-    steps; training stops when `patience` answers in a row bring nothing better.
+    steps and at both ends; training stops when `patience` answers in a row bring nothing better, or when one is not finite.
     An objective or gradient that is not finite ends training with the last theta that was good; so does Ctrl-C.
     """
+    _check_inputs(theta, X, rng)
     for name, value in {"steps": steps, "batch": batch, "every": every, "patience": patience}.items():
         check_count(name, value)
     for name, value in {"step_size": step_size, "clip": clip}.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be a positive number; got {value!r}")
+        check_positive(name, value)
     if method not in ("adam", "lbfgs"):
         raise ValueError(f'method must be "adam" or "lbfgs"; got {method!r}')
-    run = _Run(objective, X, rng, Fit(theta), validate, every, patience)
+    run = _Run(objective, X, rng, Fit(theta), validate, steps, every, patience)
     try:
         _adam(run, theta, steps, step_size, batch, clip) if method == "adam" else _lbfgs(run, theta, steps)
     except _Stop as stop:
@@ -67,6 +70,18 @@ def fit(
     except KeyboardInterrupt:
         run.fit.reason = f"interrupted after step {run.step}"
     return run.finished()
+
+
+def _check_inputs(theta, X, rng):
+    if not isinstance(theta, dict) or not theta:
+        raise ValueError(f"theta must be a dict of float64 arrays; got {describe(theta)}")
+    for key, value in theta.items():
+        if getattr(value, "dtype", None) != np.float64:
+            raise ValueError(f"theta[{key!r}] must be a float64 array; got {describe(value)}")
+    advice = {Series: "; give s.X[s.train]", Text: "; give text.train"}.get(type(X), "")
+    if not isinstance(X, np.ndarray) or X.ndim not in (2, 3) or X.size == 0:
+        raise ValueError(f"X must be an array (T, N) or (T, N, M), not empty; got {describe(X)}{advice}")
+    check_rng(rng)
 
 
 def _adam(run, theta, steps, step_size, batch, clip):
@@ -79,7 +94,7 @@ def _adam(run, theta, steps, step_size, batch, clip):
         return packed(clipped(g, clip * len(run.X)))[0]
 
     theta = unpack(adam(gradient, start, num_iters=steps, step_size=step_size))
-    run.saw(theta, steps, *run.value_and_grad(theta, run.minibatch(batch), run.rng), always=True)
+    run.saw(theta, steps, *run.value_and_grad(theta, run.minibatch(batch), run.rng))
 
 
 def _lbfgs(run, theta, steps):
@@ -92,22 +107,25 @@ def _lbfgs(run, theta, steps):
         value, g = run.value_and_grad(unpack(flat), run.X, np.random.default_rng(seed))
         run.check_finite(value, g)
         run.value, run.g = value, g
+        if not run.fit.history["step"]:
+            run.saw(theta, 0, value, g)  # the first evaluation is at the start
         return value, packed(g)[0]
 
     def after(flat):
         run.saw(unpack(flat), run.step + 1, run.value, run.g)
 
     result = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", callback=after, options={"maxiter": steps})
-    run.fit.reason = f"L-BFGS: {result.message}".lower()
-    run.saw(unpack(result.x), run.step, result.fun, unpack(result.jac), always=True)
+    run.fit.reason, run.steps = f"L-BFGS: {result.message.lower()}", run.step
+    if run.fit.history["step"][-1] < run.step:
+        run.record(-result.fun)
 
 
 class _Run:
     r"""One training: what it has seen so far."""
 
-    def __init__(self, objective, X, rng, fit, validate, every, patience):
+    def __init__(self, objective, X, rng, fit, validate, steps, every, patience):
         self.objective, self.X, self.rng, self.fit = objective, X, rng, fit
-        self.validate, self.every, self.patience = validate, every, patience
+        self.validate, self.steps, self.every, self.patience = validate, steps, every, patience
         self.best_score, self.since_best, self.step, self.value, self.g = -np.inf, 0, 0, np.nan, {}
         self.value_and_grad = value_and_grad(self.loss)
 
@@ -124,18 +142,20 @@ class _Run:
     def check_finite(self, value, g):
         if not np.isfinite(value) or not all(np.isfinite(part).all() for part in g.values()):
             what = f"objective became {-value}" if not np.isfinite(value) else "gradient became non-finite"
-            raise _Stop(f"the {what} at step {self.step}; `last` is the theta before it")
+            raise _Stop(f"the {what} at step {self.step}; `last` is the last good theta")
 
-    def saw(self, theta, step, value, g, always=False):
+    def saw(self, theta, step, value, g):
         self.step = step
         self.check_finite(value, g)
         self.fit.last = theta
-        if step % self.every == 0 or always:
+        if step % self.every == 0 or step == self.steps:
             self.record(-value)
 
     def record(self, value):
-        score = np.nan if self.validate is None else float(self.validate(self.fit.last))
-        for key, entry in {"step": self.step, "objective": float(value), "validation": score}.items():
+        score = np.nan if self.validate is None else self.validate(self.fit.last)
+        if not isinstance(score, Real):
+            raise ValueError(f"validate must return one number; got {describe(score)}")
+        for key, entry in {"step": self.step, "objective": float(value), "validation": float(score)}.items():
             self.fit.history[key].append(entry)
         if sys.stderr.isatty():
             print(f"\rstep {self.step}: objective {value:.4f}, validation {score:.4f} ", end="", file=sys.stderr, flush=True)
@@ -143,10 +163,12 @@ class _Run:
             self.judge(score)
 
     def judge(self, score):
+        if not np.isfinite(score):
+            raise _Stop(f"validate returned {score} at step {self.step}, not a finite number")
         self.since_best += 1
         if score > self.best_score:
             self.best_score, self.since_best, self.fit.best = score, 0, self.fit.last
-        if self.since_best >= self.patience:
+        if self.since_best >= self.patience and self.step < self.steps:
             raise _Stop(f"validation has not improved for {self.patience} checks, at step {self.step}")
 
     def finished(self):
@@ -174,6 +196,8 @@ def clipped(g, most):
 def save(path, rnn, theta):
     r"""Write theta to a .npz file, with the RNN it belongs to. Whole or not at all: written beside, then renamed."""
     rnn.check(theta)
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
     with replaced(path) as part, open(part, "wb") as file:
         np.savez(file, rnn=repr(rnn), **theta)
 

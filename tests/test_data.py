@@ -26,6 +26,11 @@ def test_colour_names_are_949_split_once_and_for_all():
     assert len({*parts[0], *parts[1], *parts[2]}) == 949 and "cloudy blue" in {*parts[0], *parts[1], *parts[2]}
     assert names.alphabet == "\n '/abcdefghijklmnopqrstuvwxyz"
     assert_array_equal(names.train, data.colour_names().train)
+    assert [part[:3] for part in parts] == [
+        ["brownish purple", "beige", "light blue grey"],
+        ["lavender blue", "purple pink", "dark"],
+        ["washed out green", "deep aqua", "dark pastel green"],
+    ]
 
 
 def test_every_line_ends_with_an_end_symbol_that_is_counted():
@@ -35,12 +40,32 @@ def test_every_line_ends_with_an_end_symbol_that_is_counted():
     assert names.decode(X) == ["red", "blue green"]
 
 
+def test_decode_cuts_at_the_end_symbol_and_skips_padding():
+    text = data.Text("\nab", *[np.zeros((1, 1), int)] * 3)
+    assert text.decode(np.array([[1, 2, 0], [0, 2, 1], [2, -1, 1]])) == ["a", "bb", ""]
+
+
+def test_encode_and_decode_say_what_is_wrong():
+    text = data.Text("\nab", *[np.zeros((1, 1), int)] * 3)
+    for lines in ("ab", None, ["a", 1], [None]):
+        with pytest.raises(ValueError, match="lines must be a list of strings; got"):
+            text.encode(lines)
+    with pytest.raises(ValueError, match=r"'Q' in 'aQ' is not in the alphabet '\\nab'$"):
+        text.encode(["aQ"])
+    with pytest.raises(ValueError, match=r"'\\n' ends a sequence and must not stand inside one; got 'a\\nb'"):
+        text.encode(["a\nb"])
+    for X in (np.array([1, 2]), np.array([[1.0]]), np.array([[3]]), np.array([[-2]]), [[1]]):
+        with pytest.raises(ValueError, match=r"X must be \(T, N\) integers in 0\.\.2"):
+            text.decode(X)
+
+
 def test_characters_reads_any_utf8_text_one_sequence_a_line(tmp_path):
     lines = ["grün", "日本", "née"] * 4
     for newline, encoding in [("\n", "utf-8"), ("\r\n", "utf-8-sig")]:
-        text = data.characters(write(tmp_path / "a.txt", newline.join(["", *lines, ""]), encoding))
+        text = data.characters(write(tmp_path / "a.txt", newline.join(["", *lines, " \t", ""]), encoding))
         assert sorted(line for part in lines_of(text) for line in part) == sorted(lines)
         assert text.alphabet == "".join(sorted(set("\ngrün日本née")))
+        assert [len(part) for part in lines_of(text)] == [8, 2, 2]
 
 
 def test_characters_says_what_is_wrong(tmp_path):
@@ -49,11 +74,14 @@ def test_characters_says_what_is_wrong(tmp_path):
     with pytest.raises(ValueError, match="must be UTF-8 text"):
         data.characters(write(tmp_path / "latin.txt", "grün\nblau\nrot", "latin-1"))
     rare = write(tmp_path / "rare.txt", "\n".join(chr(ord("a") + i) for i in range(9)))
-    with pytest.raises(ValueError, match=r"is not in the alphabet of the training text.*give an alphabet to admit it"):
+    with pytest.raises(
+        ValueError, match=r"is not in the alphabet .*, made from the training lines; give an alphabet to admit it"
+    ):
         data.characters(rare)
-    assert len(data.characters(rare, alphabet="abcdefghi").alphabet) == 10
-    with pytest.raises(ValueError, match="'Q' in 'Q' is not in the alphabet"):
-        data.colour_names().encode(["Q"])
+    for alphabet in ("abcdefghi", "\nihgfedcba"):
+        assert data.characters(rare, alphabet).alphabet == "\nabcdefghi"
+    with pytest.raises(ValueError, match=r"'i' in 'i' is not in the alphabet '\\nabcdefgh'$"):
+        data.characters(rare, alphabet="abcdefgh")
 
 
 def test_the_two_series_are_the_published_ones():
@@ -90,10 +118,23 @@ def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("ab795b429201a5bb")
     s = data.membrane()
     raw = (s.X * s.scale + s.mean)[:, 0, 0]
-    assert len(raw) == 2150 and -90 < raw.min() < -20 and 0 < raw.max() < 90  # millivolts, with spikes
+    assert (s.train, s.validation, s.test) == (slice(0, 1182), slice(1182, 1505), slice(1505, 2150))
+    assert_allclose(raw[[0, 1182, 1505]], [-40.65934, -35.04274, -26.25153], rtol=1e-6)
+    assert -90 < raw.min() < -20 and 0 < raw.max() < 90  # millivolts, with spikes
     monkeypatch.setattr(matplotlib, "get_data_path", lambda: str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"membrane\.dat is missing: this matplotlib comes without its sample data"):
         data.membrane()
+
+
+def test_membrane_takes_every_nth_value_where_enough_are_left():
+    s, all_of_it = data.membrane(86), data.membrane(1)
+    assert len(s.X) == 100 and len(all_of_it.X) == 8600
+    assert_allclose(s.X * s.scale + s.mean, (all_of_it.X * all_of_it.scale + all_of_it.mean)[::86], rtol=1e-12)
+    for every in (0, -1, 2.5, None):
+        with pytest.raises(ValueError, match="every must be a whole number, 1 or larger"):
+            data.membrane(every)
+    with pytest.raises(ValueError, match="every must be 86 or less, to leave 100 of the 8600 values; got 87"):
+        data.membrane(87)
 
 
 def test_series_reads_columns_by_name(tmp_path):
@@ -105,13 +146,16 @@ def test_series_reads_columns_by_name(tmp_path):
 
 CSV = {
     "has no column 'value'; it has time, other": "time,other\n1,2\n",
+    "has more than one column 'value'; it has value, b, value": "value,b,value\n1,2,3\n",
     "has no header, it is empty": "",
     r"line 3: column 'value' must hold a finite number; got nothing": "value,b\n1,2\n,2\n3,4\n",
     r"line 4: column 'value' must hold a finite number; got 'high'": "value,b\n1,2\n2,2\nhigh,4\n",
     r"line 2: column 'value' must hold a finite number; got 'nan'": "value\nnan\n2\n3\n",
+    r"line 2: column 'value' must hold a finite number; got '1_0'": "value\n1_0\n2\n3\n",
     r"line 3: column 'value' must hold a finite number; got nothing ": "b,value\n1,2\n2\n3,4\n",
-    "must hold at least 3 rows of numbers, to be split; it has 2": "value\n1\n2\n",
-    "column 0 must vary in the training part; it is 5.0 throughout": "value\n5\n5\n5\n5\n6\n7\n",
+    r"line 3: more values than the header has names \(a decimal comma\?\); left over: \['5'\]": "value\n1\n1,5\n2\n3\n",
+    "must hold at least 4 rows of numbers, to be split; it has 3": "value\n1\n2\n3\n",
+    r"a\.csv: column 'value' must vary in the training part; it is 0\.1 throughout": "value\n" + "0.1\n" * 7 + "2\n" * 7,
 }
 
 
@@ -121,22 +165,56 @@ def test_series_says_what_is_wrong_and_where(tmp_path, message):
         data.series(write(tmp_path / "a.csv", CSV[message]), "value")
 
 
-def test_series_of_three_rows_has_a_row_in_each_part_that_can_have_one(tmp_path):
-    s = data.series(write(tmp_path / "a.csv", "v\n1\n2\n3\n4\n"), "v")
-    assert (s.train, s.validation, s.test) == (slice(0, 2), slice(2, 3), slice(3, 4))
+def test_series_refuses_what_is_not_utf8_columns_or_a_split(tmp_path):
+    path = write(tmp_path / "a.csv", "v,w\n1,2\n2,1\n3,5\n4,4\n")
+    for columns in ([], 0, None, [0]):
+        with pytest.raises(ValueError, match="columns must be a name or a list of names; got"):
+            data.series(path, columns)
+    for split in ((0.7, 0.5), (50, 70), (0.5, 0.5), (-1, 0.5), (0.0, 0.5), (0.5, 1.0), (0.5, np.nan)):
+        with pytest.raises(ValueError, match="split must be two fractions a, b with 0 < a < b < 1"):
+            data.series(path, "v", split)
+    for split in (0.5, (0.5,), (0.2, 0.5, 0.7), ("a", "b"), None):
+        with pytest.raises(ValueError, match="split must be two fractions of time; got"):
+            data.series(path, "v", split)
+    with pytest.raises(ValueError, match=r"latin\.csv must be UTF-8 text"):
+        data.series(write(tmp_path / "latin.csv", "grün\n1\n2\n3\n4\n", "latin-1"), "grün")
+
+
+def test_every_part_of_a_short_series_has_a_row(tmp_path):
+    path = write(tmp_path / "a.csv", "v\n1\n2\n3\n4\n5\n")
+    for split, (a, b) in {(0.5, 0.51): (2, 3), (0.01, 0.02): (2, 3), (0.98, 0.99): (3, 4), (0.6, 0.8): (3, 4)}.items():
+        s = data.series(path, "v", split)
+        assert (s.train, s.validation, s.test) == (slice(0, a), slice(a, b), slice(b, 5))
 
 
 def test_pad_fills_tails_with_minus_one_or_nan():
     assert_array_equal(data.pad([[1, 2, 3], [4]]), [[1, 4], [2, -1], [3, -1]])
     X = data.pad([np.ones((2, 2)), np.zeros((1, 2))])
     assert X.shape == (2, 2, 2) and np.isnan(X[1, 1]).all() and not np.isnan(X[:, 0]).any()
-    with pytest.raises(ValueError, match="none may be empty"):
-        data.pad([[1], []])
+    for empty in ([], [[1], []], [np.ones((2, 0))]):
+        with pytest.raises(ValueError, match="none may be empty"):
+            data.pad(empty)
+
+
+def test_pad_never_mixes_or_truncates():
+    M1, M2 = np.ones((3, 1)), np.ones((3, 2))
+    for wrong in ([[1, 2], [0.5]], [[1], M1], [M1, [1]], [M1, M2], [M2, M1], [["a"]], ["abc"], [None], [[0.5, 1.5]], [[[1, 2]]]):
+        with pytest.raises(
+            ValueError, match=r"sequences must be all \(T,\) integers, or all \(T, M\) floats with one M; the first"
+        ):
+            data.pad(wrong)
 
 
 def test_windows_cut_a_series_in_order():
     X = np.arange(7.0)[:, None, None]
     assert_array_equal(data.windows(X, 3)[:, :, 0], [[0, 3], [1, 4], [2, 5]])
+    assert not np.shares_memory(data.windows(X, 3), X) and not np.shares_memory(data.windows(X, 7), X)
+    for wrong in (np.zeros((7, 2, 1)), np.zeros((7, 1)), [1.0, 2.0]):
+        with pytest.raises(ValueError, match=r"X must be one long series, \(T, 1, M\); got"):
+            data.windows(wrong, 3)
+    for length in (0, 2.5):
+        with pytest.raises(ValueError, match="length must be a whole number, 1 or larger"):
+            data.windows(X, length)
     with pytest.raises(ValueError, match=r"length must be in 1\.\.7, the length of the series; got 8"):
         data.windows(X, 8)
 
@@ -148,22 +226,58 @@ def test_the_markov_chain_scores_itself_truly():
     assert_allclose(log_p[0], np.log(0.5), rtol=1e-12)
     moves, n = X[1:][X[:-1] == 0], (X[:-1] == 0).sum()
     assert abs(moves.mean() - 0.1) < 5 * np.sqrt(0.09 / n)
-    with pytest.raises(ValueError, match="rows are probabilities"):
-        data.markov_chain(np.random.default_rng(0), [[0.5, 0.6], [0.5, 0.5]], 2, 1)
+    for P in ([[0.5, 0.6], [0.5, 0.5]], [[1.5, -0.5], [0.5, 0.5]], [[0.5, 0.5]], [1.0], None):
+        with pytest.raises(ValueError, match="rows are probabilities"):
+            data.markov_chain(np.random.default_rng(0), P, 2, 1)
+
+
+def test_the_markov_chain_draws_each_of_three_symbols_as_often_as_it_says():
+    P = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]])
+    X, log_p = data.markov_chain(np.random.default_rng(0), P, 30, 1000)
+    assert_array_equal(log_p[0], np.log(1 / 3))
+    counts = np.bincount(X[0], minlength=3)
+    assert (abs(counts / 1000 - 1 / 3) < 5 * np.sqrt(2 / 9 / 1000)).all()
+    for i, row in enumerate(P):
+        after = X[1:][X[:-1] == i]
+        share = np.bincount(after, minlength=3) / len(after)
+        assert (abs(share - row) < 5 * np.sqrt(row * (1 - row) / len(after))).all()
+
+
+def test_made_sequences_say_what_is_wrong():
+    rng = np.random.default_rng(0)
+    made = [
+        lambda rng, T, N: data.markov_chain(rng, np.eye(2), T, N),
+        lambda rng, T, N: data.autoregression(rng, 0.8, 0.5, T, N),
+        data.fork,
+    ]
+    for make in made:
+        for arguments, message in [
+            ((rng, 0, 1), "T must be a whole number, 1 or larger; got 0"),
+            ((rng, 2, 1.5), r"N must be a whole number, 1 or larger; got 1\.5"),
+            ((0, 2, 1), "rng must be a numpy Generator.*; got int 0"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                make(*arguments)
+    for s in (0, -1.0, None, "1", np.nan):
+        with pytest.raises(ValueError, match="s must be a positive number; got"):
+            data.autoregression(rng, 0.8, s, 2, 1)
+    for a, s in ((np.nan, 1.0), (None, 1.0), (0.5, np.inf)):
+        with pytest.raises(ValueError, match="a and s must be finite numbers; got"):
+            data.autoregression(rng, a, s, 2, 1)
 
 
 def test_the_autoregression_scores_itself_truly():
     X, log_p = data.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 30)
-    residual = (X[1:] - 0.8 * X[:-1])[:, :, 0] / 0.5
-    assert_allclose(log_p[1:], -0.5 * residual**2 - np.log(0.5) - 0.5 * np.log(2 * np.pi), rtol=1e-9)
+    residual = (X - 0.8 * np.concatenate([np.zeros((1, 30, 1)), X[:-1]]))[:, :, 0] / 0.5  # x_0 = 0
+    assert_allclose(log_p, -0.5 * residual**2 - np.log(0.5) - 0.5 * np.log(2 * np.pi), rtol=1e-9)
     assert abs(residual.std() - 1) < 5 / np.sqrt(2 * residual.size)
 
 
 def test_the_fork_scores_itself_truly():
     X, log_p = data.fork(np.random.default_rng(0), 25, 400)
-    y = X[1:, :, 0] - 0.8 * X[:-1, :, 0]
+    y = (X - 0.8 * np.concatenate([np.zeros((1, 400, 1)), X[:-1]]))[:, :, 0]  # x_0 = 0
     density = sum(np.exp(-0.5 * ((y - z) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi)) for z in (-1, 1)) / 2
-    assert_allclose(log_p[1:], np.log(density), rtol=1e-6)
+    assert_allclose(log_p, np.log(density), rtol=1e-6)
     exact = -np.log(2) + 0.5 * (-1 - np.log(2 * np.pi)) - np.log(0.1)  # two bumps that do not overlap
     assert_allclose(exact, 0.1905, atol=5e-5)
     assert abs(log_p.mean() - exact) < 5 * log_p.std() / np.sqrt(log_p.size)

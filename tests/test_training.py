@@ -4,6 +4,7 @@ import sys
 
 import autograd.numpy as np
 import pytest
+from autograd.extend import defvjp, primitive
 from numpy.testing import assert_allclose, assert_array_equal
 
 from rnnvae_ref import RNN, Categorical, Gaussian, K_noise, data, fit, load, log_likelihood, save
@@ -14,6 +15,17 @@ from tests.models import random_model
 
 def objective_of(rnn):
     return lambda theta, X, rng: log_likelihood(rnn, theta, X)
+
+
+def climb(theta, X, rng):
+    """An objective whose maximiser is 1 in every coordinate, reached in some steps of L-BFGS."""
+    a, b = theta["a"][0], theta["a"][1]
+    return -((1.0 - a) ** 2 + 10.0 * (b - a**2) ** 2) * np.ones(X.shape[1])
+
+
+def run_climb(method, **options):
+    start = {"a": np.array([-1.0, 1.0])}
+    return fit(climb, start, np.zeros((2, 3)), rng=np.random.default_rng(0), method=method, **options)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +86,115 @@ def test_validation_chooses_best_and_stops_early(chain):
     assert result.best is seen[1] and result.last is seen[4] and len(seen) == 5
     assert result.reason == "validation has not improved for 3 checks, at step 8"
     assert result.history["step"] == [0, 2, 4, 6, 8] and result.history["validation"] == [0.0, 5.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_every_step_is_recorded_once_and_the_start_and_the_end_are_validated(method):
+    seen = []
+    result = run_climb(method, steps=5, every=1, validate=lambda theta: seen.append(theta) or 0.0, patience=5)
+    assert result.history["step"] == [0, 1, 2, 3, 4, 5] and len(seen) == 6
+    assert_array_equal(seen[0]["a"], [-1.0, 1.0])
+    assert result.last is seen[5] and result.best is seen[0]  # a tie keeps the first
+    assert result.reason == {"adam": "all steps done", "lbfgs": "L-BFGS: stop: total no. of iterations reached limit"}[method]
+    assert run_climb(method, steps=5, every=3).history["step"] == [0, 3, 5]
+    assert_allclose(result.history["objective"], [climb(theta, np.zeros((2, 1)), None)[0] for theta in seen], rtol=1e-12)
+
+
+def test_lbfgs_stops_where_it_has_converged_and_says_so():
+    result = run_climb("lbfgs", validate=lambda theta: climb(theta, np.zeros((2, 1)), None)[0], every=7, patience=1)
+    assert_allclose(result.last["a"], 1.0, atol=1e-3)
+    assert result.reason.startswith("L-BFGS: convergence")
+    steps = result.history["step"]
+    assert steps[:-1] == list(range(0, steps[-1], 7)) and steps[-1] < 1000 and result.best is result.last
+    falling = iter(range(0, -9, -1))
+    worse = run_climb("lbfgs", validate=lambda theta: next(falling), every=steps[-1] - 1, patience=2)
+    assert_allclose(worse.history["objective"][-1], climb(worse.last, np.zeros((2, 1)), None)[0], rtol=1e-9)
+    assert worse.history["step"] == [0, steps[-1] - 1, steps[-1]] and worse.reason == result.reason  # not lost at the last check
+
+
+def test_lbfgs_stops_early_when_validation_does_not_improve():
+    result = run_climb("lbfgs", validate=lambda theta: 0.0, every=1, patience=3)
+    assert result.history["step"] == [0, 1, 2, 3]
+    assert result.reason == "validation has not improved for 3 checks, at step 3"
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_a_validation_that_is_not_finite_ends_training_and_says_so(method):
+    scores, seen = iter([0.0, 1.0, np.nan]), []
+    result = run_climb(method, validate=lambda theta: seen.append(theta) or next(scores), every=1)
+    assert result.reason == "validate returned nan at step 2, not a finite number"
+    assert result.best is seen[1] and result.last is seen[2]
+    for answer in (None, np.zeros(3), "1", [0.0]):
+        with pytest.raises(ValueError, match="validate must return one number; got"):
+            run_climb(method, validate=lambda theta: answer)
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_a_gradient_that_is_not_finite_stops_with_the_last_good_theta(method):
+    calls = []
+
+    @primitive
+    def spoiled(x):
+        return 1.0 * x
+
+    defvjp(spoiled, lambda ans, x: lambda g: g * (np.nan if calls.append(1) or len(calls) == 3 else 1.0))
+    objective = lambda theta, X, rng: climb({"a": spoiled(theta["a"])}, X, rng)
+    result = fit(objective, {"a": np.array([-1.0, 1.0])}, np.zeros((2, 3)), rng=np.random.default_rng(0), method=method)
+    assert result.reason.startswith("the gradient became non-finite at step") and len(calls) == 3
+    assert np.isfinite(result.last["a"]).all()
+
+
+def test_adam_steps_by_step_size_with_the_gradient_clipped_to_clip_times_T():
+    """Adam's first step is step_size * g / (|g| + 1e-8): a clip of that size shows in it."""
+    move = lambda T, **options: fit(
+        lambda theta, X, rng: theta["a"] * np.ones(X.shape[1]),
+        {"a": np.array(0.0)},
+        np.zeros((T, 3)),
+        rng=np.random.default_rng(0),
+        steps=1,
+        **options,
+    ).last["a"]
+    assert_allclose(move(4, step_size=0.3), 0.3, rtol=1e-6)
+    assert_allclose(move(4, step_size=0.3, clip=1e-8 / 4), 0.15, rtol=1e-6)
+    assert_allclose(move(2, step_size=0.2, clip=1e-8), 0.2 * 2 / 3, rtol=1e-6)
+    assert_allclose(move(2, step_size=0.2, clip=np.inf), 0.2, rtol=1e-6)
+
+
+def test_lbfgs_holds_the_noise_fixed_and_adam_does_not():
+    drawn = []
+
+    def objective(theta, X, rng):
+        drawn.append(rng.random())
+        return climb(theta, X, rng)
+
+    run = lambda seed, method: fit(
+        objective, {"a": np.array([-1.0, 1.0])}, np.zeros((2, 3)), rng=np.random.default_rng(seed), method=method, steps=5
+    )
+    run(0, "lbfgs")
+    assert len(drawn) > 5 and len({*drawn}) == 1
+    run(1, "lbfgs")
+    assert len({*drawn}) == 2
+    drawn.clear()
+    run(0, "adam")
+    assert len({*drawn}) == len(drawn) == 6
+
+
+def test_history_holds_the_mean_over_the_sequences_of_the_batch():
+    rnn, theta, X = random_model()
+    result = fit(objective_of(rnn), theta, X, rng=np.random.default_rng(0), steps=1)
+    assert_allclose(result.history["objective"][0], log_likelihood(rnn, theta, X).mean(), rtol=1e-12)
+
+
+def test_a_minibatch_holds_different_sequences_and_another_choice_each_time():
+    batches = []
+
+    def objective(theta, X, rng):
+        batches.append(tuple(X[0]))
+        return climb(theta, X, rng)
+
+    X = np.tile(np.arange(10.0), (2, 1))
+    fit(objective, {"a": np.zeros(2)}, X, rng=np.random.default_rng(0), steps=20, batch=8)
+    assert all(len(batch) == len({*batch}) == 8 for batch in batches) and len({*batches}) > 1
 
 
 def test_without_validation_best_is_last(chain):
@@ -159,14 +280,44 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
         ({"batch": 1.5}, "batch must be a whole number"),
         ({"method": "sgd"}, 'method must be "adam" or "lbfgs"; got \'sgd\''),
         ({"step_size": -1.0}, "step_size must be a positive number"),
+        ({"step_size": None}, "step_size must be a positive number; got None"),
         ({"clip": 0.0}, "clip must be a positive number"),
+        ({"clip": "1"}, "clip must be a positive number; got '1'"),
+        ({"every": 0}, "every must be a whole number, 1 or larger; got 0"),
+        ({"patience": 0.5}, "patience must be a whole number"),
+        ({"rng": 0}, "rng must be a numpy Generator.*; got int 0"),
     ]:
         with pytest.raises(ValueError, match=message):
-            fit(objective_of(rnn), theta, X, rng=np.random.default_rng(0), **changes)
+            fit(objective_of(rnn), theta, X, **{"rng": np.random.default_rng(0)} | changes)
     with pytest.raises(ValueError, match=r"objective must return one number per sequence, \(3,\); got shape \(\)"):
         fit(lambda th, X, rng: np.mean(log_likelihood(rnn, th, X)), theta, X, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="theta lacks 'W'"):
         fit(objective_of(rnn), {k: v for k, v in theta.items() if k != "W"}, X, rng=np.random.default_rng(0))
+
+
+def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_else():
+    run = lambda theta, X: fit(lambda *_: pytest.fail("asked too early"), theta, X, rng=np.random.default_rng(0))
+    X, good = np.zeros((2, 3)), np.zeros(2)
+    for value, got in [
+        (np.zeros(2, int), r"an array of int64 with shape \(2,\)"),
+        ([0.0, 1.0], r"list \[0\.0, 1\.0\]"),
+        (0.5, r"float 0\.5"),
+        (np.zeros(2, np.float32), "an array of float32"),
+    ]:
+        with pytest.raises(ValueError, match=rf"theta\['b'\] must be a float64 array; got {got}"):
+            run({"a": good, "b": value}, X)
+    for theta in ({}, None, [good]):
+        with pytest.raises(ValueError, match="theta must be a dict of float64 arrays; got"):
+            run(theta, X)
+    for wrong, got in [
+        (data.nile(), r"Series .*; give s\.X\[s\.train\]"),
+        (data.colour_names(), r"Text .*; give text\.train"),
+        ([[0.0]], r"list \[\[0\.0\]\]"),
+        (np.zeros(3), "an array of float64"),
+        (np.zeros((2, 0)), r"an array of float64 with shape \(2, 0\)"),
+    ]:
+        with pytest.raises(ValueError, match=rf"(?s)X must be an array \(T, N\) or \(T, N, M\), not empty; got {got}"):
+            run({"a": good}, wrong)
 
 
 def test_theta_goes_to_a_file_and_back(tmp_path):
@@ -205,3 +356,38 @@ def test_save_refuses_a_theta_that_does_not_fit(tmp_path):
     with pytest.raises(ValueError, match=r"theta\['b'\] must be finite"):
         save(tmp_path / "theta.npz", rnn, theta | {"b": np.full(2, np.nan)})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_the_right_name_but_a_wrong_theta_is_refused(tmp_path):
+    rnn, theta, _ = random_model()
+    path = tmp_path / "theta.npz"
+    for change, message in [
+        ({"W": np.zeros((3, 3))}, r"theta\['W'\] must be float64 with shape \(2, 2\)"),
+        ({"b": np.full(2, np.nan)}, r"theta\['b'\] must be finite"),
+        ({"unknown": np.zeros(1)}, "theta has an unknown key 'unknown'"),
+    ]:
+        np.savez(path, rnn=repr(rnn), **theta | change)
+        with pytest.raises(ValueError, match=message):
+            load(path, rnn)
+
+
+def test_a_save_that_fails_leaves_the_old_file_whole_and_nothing_else(tmp_path, monkeypatch):
+    rnn, theta, _ = random_model()
+    path = tmp_path / "theta.npz"
+    save(path, rnn, theta)
+    before = path.read_bytes()
+
+    def full_disk(file, **_):
+        file.write(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr("rnnvae_ref.training.np.savez", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        save(path, rnn, theta)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["theta.npz"]
+
+
+def test_save_into_a_missing_folder_names_the_path_that_was_given(tmp_path):
+    rnn, theta, _ = random_model()
+    with pytest.raises(FileNotFoundError, match=r"nowhere/theta\.npz cannot be written: its folder does not exist"):
+        save(tmp_path / "nowhere" / "theta.npz", rnn, theta)
