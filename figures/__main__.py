@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import platform
+import sys
 import time
 from importlib.metadata import version
 
@@ -47,22 +48,27 @@ def show(record, seconds):
 
 def compare():
     r"""Fresh headline numbers beside the published ones. Returns how many lie outside their tolerance."""
+    names = [path.name for path in sorted(style.PUBLISHED.glob("*.json")) if (style.OUT / path.name).exists()]
+    if not names:
+        raise SystemExit("there is nothing to compare in figures/out yet; make the figures first: python -m figures")
     print(f"\n{'fresh':>10} {'published':>10} {'tolerance':>10}")
-    outside = 0
-    for published in sorted(style.PUBLISHED.glob("*.json")):
-        fresh = style.OUT / published.name
-        if not fresh.exists():
-            continue
-        old, new = (json.loads(path.read_text(encoding="utf-8"))["headline"] for path in (published, fresh))
-        print(published.stem)
-        for key, entry in old.items():
-            value = new[key]["value"] if key in new else float("nan")
-            far = not abs(value - entry["value"]) <= entry["tolerance"]
-            outside += far
-            print(f"{value:10.4g} {entry['value']:10.4g} {entry['tolerance']:10.2g}  {key}{'   <-- outside' if far else ''}")
+    outside = sum(map(compare_one, names))
     print(
         "All fresh numbers lie within tolerance." if not outside else f"{outside} lie outside; see README, 'Numbers that move'."
     )
+    return outside
+
+
+def compare_one(name):
+    r"""The same for one figure. A number that the fresh figure lacks lies outside, too."""
+    old, new = (json.loads((folder / name).read_text(encoding="utf-8"))["headline"] for folder in (style.PUBLISHED, style.OUT))
+    print(name.removesuffix(".json"))
+    outside = 0
+    for key, entry in old.items():
+        value = new[key]["value"] if key in new else float("nan")
+        far = not abs(value - entry["value"]) <= entry["tolerance"]
+        outside += far
+        print(f"{value:10.4g} {entry['value']:10.4g} {entry['tolerance']:10.2g}  {key}{'   <-- outside' if far else ''}")
     return outside
 
 
@@ -76,15 +82,26 @@ def chosen(words):
     return found or NAMES
 
 
-def main():
+def positive(word):
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or larger; got {word}")
+    return int(word)
+
+
+def arguments():
     parser = argparse.ArgumentParser(prog="python -m figures", description="Make the figures in figures/out.")
     parser.add_argument("figure", nargs="*", help="its number or name; all of them by default")
-    parser.add_argument("--seeds", type=int, help="training runs for each setting")
-    parser.add_argument("--steps", type=int, help="training steps of each run")
+    parser.add_argument("--seeds", type=positive, help="training runs for each setting")
+    parser.add_argument("--steps", type=positive, help="training steps of each run")
     parser.add_argument("--study", action="store_true", help="the full matrix of settings, for the figures that have one")
     parser.add_argument("--publish", action="store_true", help="write to figures/published, what README shows")
     parser.add_argument("--compare", action="store_true", help="only print fresh against published headline numbers")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    r"""Returns how many numbers lie outside their tolerance, where that was asked for."""
+    args = arguments()
     if args.compare:
         return compare()
     settings = {key: getattr(args, key) for key in ("seeds", "steps") if getattr(args, key) is not None}
@@ -94,7 +111,12 @@ def main():
             show(*make(name, folder, kinds, args.study, **settings))
     if not args.figure and not args.publish:
         compare()
+    return 0
+
+
+def finish():
+    sys.exit(1 if main() else 0)
 
 
 if __name__ == "__main__":
-    main()
+    finish()

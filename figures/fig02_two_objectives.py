@@ -1,8 +1,11 @@
 r"""Are Eq. (5), the RNN's log likelihood, and Eq. (15), the variational bound with a delta q, the same function?
 
-See: 200 random models, both emissions, both transitions: values and gradients lie on the diagonal, and what differs is
-rounding. Falsified by: a difference that grows beyond rounding, in value or in gradient.
-The two sides share no code: (5) goes through the kernels, (15) through the plain loop.
+The two sides share no formula: (5) goes through the kernels with their derivatives by hand, (15) through the plain loop
+with autograd's; a test takes the kernels away, and (15) stays. A rounding is a relative difference of 2.2e-16: of values
+|(5) - (15)| / |(5)|; of gradients the largest difference in an array over the largest entry there, the worst of all arrays.
+See: 200 random models, both emissions, both transitions: values and gradients (one component of each model is shown) lie on
+the diagonal, and what differs is rounding, which a gradient through 40 steps collects by the hundred.
+Falsified by: a difference that grows beyond rounding, in value or in gradient.
 Cells: 200 models x 1 x 0 steps. Time: 4 s.
 """
 
@@ -15,6 +18,8 @@ from rnnvae_ref import RNN, Categorical, Gaussian, log_likelihood
 from rnnvae_ref.bound import K_delta
 
 EPS = np.finfo(float).eps
+EDGES = np.linspace(-0.5, 3.0, 22)  # of the histogram, powers of ten
+ZERO = -1.0  # where its bar of exact zeros stands
 
 
 def compute(rng, *, seeds=200, steps=0):
@@ -50,16 +55,23 @@ def plot(numbers):
     agree.plot(ends, ends, color=style.EXACT, lw=0.8)
     agree.plot(numbers["eq5"], numbers["eq15"], "o", color=style.RNN, ms=3, alpha=0.6)
     agree.plot(numbers["gradient5"], numbers["gradient15"], "o", color=style.BOUND, ms=3, alpha=0.6)
-    agree.text(0.04, 0.88, "a gradient\ncomponent", color=style.BOUND, transform=agree.transAxes)
-    agree.text(0.3, 0.06, "value (nats)", color=style.RNN, transform=agree.transAxes)
-    ticks = {"scale": "symlog", "ticks": [-100, -1, 1, 100]}
-    agree.set(xlabel="Eq. (5)", ylabel="Eq. (15)", title=f"{len(numbers['eq5'])} random models")
+    agree.text(0.04, 0.96, "a gradient\ncomponent", color=style.BOUND, va="top", transform=agree.transAxes)
+    agree.text(0.45, 0.1, "value (nats)", color=style.RNN, transform=agree.transAxes)
+    agree.set_xscale("symlog", linthresh=10)
+    agree.set_yscale("symlog", linthresh=10)
+    ticks = {"ticks": [-100, -10, 0, 10, 100], "ticklabels": ["-100", "-10", "0", "10", "100"], "lim": (-500, 200)}
     agree.set(**{f"{axis}{key}": value for axis in "xy" for key, value in ticks.items()})
-    bins = np.logspace(-1, 3, 25)
-    for key, colour in [("value_roundings", style.RNN), ("gradient_roundings", style.BOUND)]:
-        differ.hist(np.maximum(numbers[key], 0.1), bins, color=colour, alpha=0.7)
-    differ.set(xscale="log", xlabel="|(5) - (15)| / rounding", ylabel="models", title="what differs")
-    differ.annotate(
-        "exactly 0", (0.13, sum(np.array(numbers["value_roundings"]) <= 0.1)), (0.5, 150), arrowprops={"arrowstyle": "-"}
-    )
+    agree.set(xlabel="Eq. (5)", ylabel="Eq. (15)", title=f"{len(numbers['eq5'])} random models")
+    for i, (key, colour, words) in enumerate([("value", style.RNN, "values"), ("gradient", style.BOUND, "gradients")]):
+        bars(differ, np.array(numbers[f"{key}_roundings"]), colour)
+        differ.text(0.97, 0.9 - 0.09 * i, words, color=colour, ha="right", transform=differ.transAxes)
+    differ.set(xticks=[ZERO, 0, 1, 2, 3], xticklabels=["0", "1", "10", "100", "1000"], ylabel="models")
+    differ.set(xlabel="|(5) - (15)| in roundings", title="what differs", xlim=(ZERO - 0.3, 3.1))
     return figure
+
+
+def bars(axis, roundings, colour):
+    r"""A histogram over powers of ten, and at the left, by itself, a bar of those that are exactly 0."""
+    some = roundings[roundings > 0]
+    axis.bar(ZERO, np.sum(roundings == 0), 0.25, color=colour, alpha=0.7)
+    axis.hist(np.clip(np.log10(some), EDGES[0], EDGES[-1]), EDGES, color=colour, alpha=0.7)

@@ -14,6 +14,8 @@ from matplotlib import pyplot as plt
 from figures import style
 from rnnvae_ref import RNN, Categorical, data, fit, log_likelihood, sample
 
+GRAMS = ["uniform", "unigram", "bigram", "trigram", "4-gram"]
+MOST = 3.4  # bits, where the picture ends
 STUDY = {"seeds": 10, "steps": 3000, "sizes": [4, 8, 16, 32, 64, 128, 256]}
 
 
@@ -46,12 +48,18 @@ def bits(rnn, theta, X):
 
 
 def ngram(names, n):
-    r"""Bits per character on the test part of the interpolated n-gram; n = 0 is uniform. Its weight a chosen on validation."""
-    lines = {part: names.decode(getattr(names, part)) for part in ("train", "validation", "test")}
-    weights = np.geomspace(0.2, 20, 13) if n else [1.0]
-    score = lambda part, a: np.mean(log_probabilities(lines["train"], lines[part], n, a, len(names.alphabet)))
-    a = max(weights, key=lambda a: score("validation", a))
-    return -score("test", a) / np.log(2)
+    r"""Bits per character on the test part of the interpolated n-gram; n = 0 is uniform."""
+    return -ngram_score(names, n, weight(names, n), "test") / np.log(2)
+
+
+def weight(names, n):
+    r"""The weight a of the n-gram's back-off that is best on validation."""
+    return max(np.geomspace(0.2, 20, 13) if n else [1.0], key=lambda a: ngram_score(names, n, a, "validation"))
+
+
+def ngram_score(names, n, a, part):
+    train, lines = names.decode(names.train), names.decode(getattr(names, part))
+    return np.mean(log_probabilities(train, lines, n, a, len(names.alphabet)))
 
 
 def log_probabilities(train, test, n, a, V):
@@ -87,23 +95,34 @@ def median(numbers, D):
 def headline(numbers):
     found = {f"bits a character, D = {D}, median": (median(numbers, D), 0.08) for D in numbers["sizes"]}
     found["bits a character, run chosen on validation"] = (numbers["chosen"]["test"], 0.08)
-    names = ["uniform", "unigram", "bigram", "trigram", "4-gram"]
-    return found | {f"bits a character, {names[int(n)]}": (value, 1e-6) for n, value in numbers["baselines"].items()}
+    return found | {f"bits a character, {GRAMS[int(n)]}": (value, 1e-6) for n, value in numbers["baselines"].items()}
 
 
 def plot(numbers):
-    figure, (scores, samples) = plt.subplots(1, 2, gridspec_kw={"width_ratios": [5, 2]})
-    names = ["uniform", "unigram", "bigram", "trigram", "4-gram"]
-    values = [[numbers["baselines"][str(n)]] for n in range(5)]
-    values += [[run["test"] for run in numbers["runs"] if run["D"] == D] for D in numbers["sizes"]]
-    labels = names + [f"RNN, D = {D}" for D in numbers["sizes"]]
-    for i, row in enumerate(values):
-        chosen = numbers["chosen"]["test"] if labels[i] == f"RNN, D = {numbers['chosen']['D']}" else None
-        style.strip(scores, i, row, style.RNN if i > 4 else style.BASELINE, chosen)
-    scores.set(yticks=range(len(labels)), yticklabels=labels, xlabel="bits a character, held out (left is better)")
-    scores.set(ylim=(len(labels) - 0.5, -0.5), xlim=(1.7, 5.1))
-    samples.axis("off")
-    samples.set_title("drawn from the model", color=style.RNN, fontsize=9)
-    for i, name in enumerate(numbers["sampled"]):
-        samples.text(0.5, 0.95 - i / 12, name, ha="center", va="center", fontsize=9, transform=samples.transAxes)
+    figure, (scores, samples) = plt.subplots(1, 2, figsize=(5.2, 3.6), gridspec_kw={"width_ratios": [5, 3]})
+    for n, value in numbers["baselines"].items():
+        baseline(scores, int(n), value)
+    for i, D in enumerate(numbers["sizes"], start=len(GRAMS)):
+        chosen = numbers["chosen"]["test"] if D == numbers["chosen"]["D"] else None
+        style.strip(scores, i, [run["test"] for run in numbers["runs"] if run["D"] == D], style.RNN, chosen)
+    labels = GRAMS + [f"RNN, D = {D}" for D in numbers["sizes"]]
+    scores.set(yticks=range(len(labels)), yticklabels=labels, xlabel="bits a character, held out\n(left is better)")
+    scores.set(ylim=(len(labels) - 0.4, -0.6), xlim=(1.8, MOST))
+    style.key(figure, "n-gram")
+    show_names(samples, numbers)
     return figure
+
+
+def baseline(axis, y, value):
+    r"""A diamond, or its value in words where it lies far to the right."""
+    if value < MOST:
+        style.mark(axis, y, value)
+    else:
+        axis.text(MOST, y, f"{value:.2f} →", color=style.BASELINE, ha="right", va="center")
+
+
+def show_names(axis, numbers):
+    axis.axis("off")
+    axis.set_title(f"drawn from the\nringed RNN, D = {numbers['chosen']['D']}", color=style.RNN, fontsize=10)
+    for i, name in enumerate(numbers["sampled"]):
+        axis.text(0.5, 0.95 - i / 12, name, ha="center", va="center", fontsize=9, transform=axis.transAxes)

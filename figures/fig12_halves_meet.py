@@ -48,17 +48,18 @@ def headline(numbers):
 
 def plot(numbers):
     figure, axes = plt.subplots(1, 2, sharey=True)
-    shades = plt.get_cmap("Oranges")(np.linspace(0.35, 0.95, len(SIZES)))
+    sizes = list(numbers["trajectory"])
+    shades = plt.get_cmap("Oranges")(np.linspace(0.35, 0.95, len(sizes)))
     for axis, name, title in zip(axes, ("trajectory", "resampled"), ("Eq. (26)", "with resampling"), strict=True):
         axis.plot(SIGMAS, numbers["log_p"], color=style.EXACT)
-        for shade, L in zip(shades, SIZES, strict=True):
-            curve = numbers[name][str(L)]
+        for shade, L in zip(shades, sizes, strict=True):
+            curve = numbers[name][L]
             axis.plot(SIGMAS, curve, color=shade)
             axis.plot(best(curve), max(curve), "o", color=shade, ms=6, mec=style.EXACT, mew=0.6)
         low, high = numbers["log_p"][0], max(numbers["log_p"])
         axis.set(xlabel=r"$\sigma$", title=title, ylim=(low - 2.0 * (high - low), high + 0.8 * (high - low)))
         axis.text(0.97, 0.92, r"exact $\log p(X)$", ha="right", transform=axis.transAxes)
-    for i, (shade, L) in enumerate(zip(shades, SIZES, strict=True)):
+    for i, (shade, L) in enumerate(zip(shades, sizes, strict=True)):
         axes[0].text(0.04, 0.34 - 0.075 * i, f"$L$ = {L}", color=shade, transform=axes[0].transAxes, fontsize=9)
     axes[0].set_ylabel("nats per sequence (dots: largest)")
     return figure

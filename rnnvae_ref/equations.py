@@ -217,5 +217,6 @@ def markdown():
     for e in EQUATIONS:
         file, test = e.test.split("::")
         link = f"[`{e.function}`](rnnvae_ref/{e.function.split('.')[0]}.py)"
-        lines.append(f"| ({e.number}) | `{e.says}` | {link} | [`{test}`]({file}) | {e.figure} |")
+        says = e.says.replace("|", "\\|")  # a bare one would end the cell
+        lines.append(f"| ({e.number}) | `{says}` | {link} | [`{test}`]({file}) | {e.figure} |")
     return "\n".join(lines)
