@@ -29,27 +29,30 @@ def _row(number, section, says, function, test, figure=""):
     return Equation(number, section, says, function, f"tests/test_{test}", figure)
 
 
+# E_q(X)[.], the mean over the data, is left out in every row; ratio_l = p(H_l,X) / q(H_l|X).
 EQUATIONS = (
     _row(1, "1.1", "h_t = f(h_{t-1}, x_{t-1}): a delta", "rnn.f", "rnn.py::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     _row(2, "1.1", "H = F(X)", "rnn.F", "rnn.py::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     _row(
         3,
         "1.2",
-        "E_q(X)[ log p(X) ]",
+        "log p(X)",
         "likelihood.log_p_X",
         "likelihood.py::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise",
+        "",
     ),
     _row(
         4,
         "1.2",
-        "= E_q(X) E_p(H|X)[ sum_t log p(x_t|h_t) ]",
+        "= E_p(H|X)[ sum_t log p(x_t|h_t) ]",
         "likelihood.expected_log_likelihood",
         "likelihood.py::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise",
+        "",
     ),
     _row(
         5,
         "1.2",
-        "= E_q(X)[ sum_t log p(x_t|h_t) ] at H = F(X)",
+        "= sum_t log p(x_t|h_t) at H = F(X)",
         "likelihood.log_likelihood",
         "bound.py::test_eq15_equals_eq5_in_value_and_gradient",
         "fig02",
@@ -57,7 +60,7 @@ EQUATIONS = (
     _row(
         6,
         "2.1",
-        "q(h_t|x_{t-1},h_{t-1}) = p(h_t|x_{t-1},h_{t-1})",
+        "q(h_t|parents) = p(h_t|parents)",
         "inference.log_q_steps",
         "inference.py::test_eq6_is_the_normal_density_around_f",
         "fig01",
@@ -65,9 +68,10 @@ EQUATIONS = (
     _row(
         7,
         "2.1",
-        "q(H|X) = prod_t q(h_t|x_{t-1},h_{t-1})",
+        "q(H|X) = prod_t q(h_t|parents)",
         "inference.log_q",
         "inference.py::test_eq7_is_the_product_over_steps_two_to_T",
+        "",
     ),
     _row(
         8,
@@ -77,34 +81,37 @@ EQUATIONS = (
         "inference.py::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise",
         "fig01",
     ),
-    _row(9, "2.2", "script L = E_q(X)[ log p(X) ]", "bound.log_evidence", "bound.py::test_eqs_9_10_and_11_are_equal"),
-    _row(10, "2.2", "= log of the integral of p(H,X)", "bound.log_marginal", "bound.py::test_eqs_9_10_and_11_are_equal"),
-    _row(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", "bound.log_importance", "bound.py::test_eqs_9_10_and_11_are_equal"),
+    _row(9, "2.2", "log p(X)", "bound.log_evidence", "bound.py::test_eqs_9_10_and_11_are_equal", ""),
+    _row(10, "2.2", "= log of the integral of p(H,X)", "bound.log_marginal", "bound.py::test_eqs_9_10_and_11_are_equal", ""),
+    _row(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", "bound.log_importance", "bound.py::test_eqs_9_10_and_11_are_equal", ""),
     _row(
         12,
         "2.2",
         ">= E_q(H|X)[ log p(H,X) / q(H|X) ]",
         "bound.jensen",
         "bound.py::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
+        "",
     ),
     _row(
         13,
         "2.2",
-        "= K, with q of Eq. (6), as products over t",
+        "= K, products over t, q of Eq. (6)",
         "bound.factorised",
         "bound.py::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient",
+        "",
     ),
     _row(
         14,
         "2.2",
-        "= E_q(X) E_q(H|X)[ sum_t log p(x_t|h_t) ]",
+        "= E_q(H|X)[ sum_t log p(x_t|h_t) ]",
         "bound.K",
         "bound.py::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error",
+        "",
     ),
     _row(
         15,
         "2.2",
-        "= the same at H = F(X), which is Eq. (5)",
+        "= sum_t log p(x_t|h_t) at H = F(X)",
         "bound.K_delta",
         "bound.py::test_eq15_equals_eq5_in_value_and_gradient",
         "fig02",
@@ -112,7 +119,7 @@ EQUATIONS = (
     _row(
         16,
         "2.3",
-        "E_q(X) E_p(eps)[ sum_t log p(x_t|h_t) ]",
+        "E_p(eps)[ sum_t log p(x_t|h_t) ]",
         "noise.K_noise",
         "noise.py::test_eq16_equals_eq14_and_loops_over_paths",
         "fig06",
@@ -120,7 +127,7 @@ EQUATIONS = (
     _row(
         17,
         "3.1",
-        "script L >= sum_t log (1/L) sum_l p(x_t|h_t^l): departs",
+        "log p(X) >= the per-step mixture",
         "particles.per_step_mixture",
         "particles.py::test_eq17_is_no_bound_in_either_direction",
         "fig11",
@@ -128,7 +135,7 @@ EQUATIONS = (
     _row(
         18,
         "A",
-        "p(X) = (1/L) sum_l integral of p(H_l,X)",
+        "p(X) = (1/L) sum_l int p(H_l,X)",
         "appendix.eq18",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
@@ -136,7 +143,7 @@ EQUATIONS = (
     _row(
         19,
         "A",
-        "= the same times q(H_l|X) / q(H_l|X)",
+        "= with q(H_l|X) / q(H_l|X)",
         "appendix.eq19",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
@@ -144,7 +151,7 @@ EQUATIONS = (
     _row(
         20,
         "A",
-        "= the same times the integrals of the other q",
+        "= times the integrals of the other q",
         "appendix.eq20",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
@@ -152,7 +159,7 @@ EQUATIONS = (
     _row(
         21,
         "A",
-        "= with one integral over H = {H_1 .. H_L}",
+        "= in one integral over H_1 .. H_L",
         "appendix.eq21",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
@@ -163,7 +170,7 @@ EQUATIONS = (
     _row(
         23,
         "A",
-        "= (1/L) sum_l integral of q(H|X) p(H_l,X)/q(H_l|X)",
+        "= (1/L) sum_l int q(H|X) ratio_l",
         "appendix.eq23",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
@@ -171,23 +178,16 @@ EQUATIONS = (
     _row(
         24,
         "A",
-        "= integral of q(H|X) (1/L) sum_l p(H_l,X)/q(H_l|X)",
+        "= int q(H|X) (1/L) sum_l ratio_l",
         "appendix.eq24",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
     ),
-    _row(
-        25,
-        "A",
-        "script L = E_q(X)[ log p(X) ]",
-        "appendix.eq25",
-        "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
-        "",
-    ),
+    _row(25, "A", "log p(X)", "appendix.eq25", "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law", ""),
     _row(
         26,
         "A",
-        "= log E_q(H|X)[ (1/L) sum_l p(H_l,X)/q(H_l|X) ]",
+        "= log E_q(H|X)[(1/L) sum_l ratio_l]",
         "appendix.eq26",
         "particles.py::test_eqs_18_to_26_are_equal_over_a_discrete_law",
         "",
@@ -195,7 +195,7 @@ EQUATIONS = (
     _row(
         27,
         "A",
-        "script L >= (17): departs, does not follow from (26)",
+        "log p(X) >= the per-step mixture",
         "particles.per_step_mixture",
         "particles.py::test_eq17_is_no_bound_in_either_direction",
         "fig11",

@@ -1,13 +1,17 @@
 """The map from an equation's number to code, test and figure is complete and true."""
 
+import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import autograd.numpy as np
 import pytest
 
-from rnnvae_ref import __main__, equations
+from rnnvae_ref import __main__, equations, evaluation
 from rnnvae_ref.equations import EQUATIONS
+from tests.models import EMISSIONS
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,12 +43,86 @@ def test_an_unknown_number_is_refused():
         equations.find(28)
 
 
-def test_the_command_lists_all_and_shows_one(capsys):
-    __main__.main([])
-    assert len(capsys.readouterr().out.splitlines()) == len(EQUATIONS)
-    __main__.main(["14"])
+def verdicts(*words):
+    rows = evaluation.evaluate(evaluation.Case(*words))
+    return {row.number: row.verdict for row in rows if isinstance(row.number, int)}, rows
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_all_verdicts_are_the_documented_ones_for_ten_seeds(emission):
+    for seed in range(10):
+        found, rows = verdicts(emission, seed)
+        assert list(found) == list(range(1, 28)) and all(row.verdict == row.documented for row in rows)
+        assert {n for n, v in found.items() if v == "departs"} == {17, 27}
+        assert {n for n, v in found.items() if v == "holds*"} == {8, 15, 18}
+    assert len(rows) == 38 and all(np.isfinite([row.left, row.right]).all() for row in rows)
+
+
+def mean_of_logs(a, axis):
+    return np.mean(a, axis=axis)
+
+
+def off(function):
+    """The same function with a mistake: one per cent more."""
+    return lambda *args, **kwargs: 1.01 * function(*args, **kwargs)
+
+
+BREAKS = {
+    "rnn.rollout": (off, [1, 2]),
+    "rnn.f": (off, [2]),
+    "likelihood.f": (off, [3]),
+    "likelihood.table": (off, [4, 5]),
+    "inference.log_p_h_steps": (off, [6, 7]),
+    "evaluation.log_posterior": (off, [8]),
+    "exact.log_sum_exp": (off, [9]),
+    "bound.log_joint": (off, [10]),
+    "bound.log_sum_exp": (off, [10]),
+    "bound._log_ratio": (off, [11]),
+    "bound.jensen": (lambda g: lambda *args: -g(*args), [12, 13]),
+    "bound.factorised": (off, [13, 14]),
+    "bound.K": (off, [14, 15, 16]),
+    "bound.F": (off, [15]),
+    "noise.weighted_mean": (off, [16]),
+    "particles.log_mean_exp": (lambda _: mean_of_logs, [17, 27]),
+    "appendix.log_mean_exp": (lambda _: mean_of_logs, [18, 25]),
+    "appendix.terms": (lambda g: lambda *args: [1.01 * part for part in g(*args)], [19, 22, 25]),
+    "appendix.joint": (lambda g: lambda *tables: [1.01 * part for part in g(*tables)], [21, 22, 25]),
+    "appendix.others": (off, [21]),
+    "appendix.eq20": (off, [20]),
+    "appendix.eq22": (off, [22, 23]),
+    "appendix.eq24": (off, [24]),
+    "appendix.eq26": (off, [26]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("emission", EMISSIONS)
+@pytest.mark.parametrize("target", BREAKS)
+def test_a_broken_objective_turns_its_own_rows_red(monkeypatch, capsys, target, emission):
+    make, rows = BREAKS[target]
+    module, name = target.split(".")
+    original = getattr(importlib.import_module(f"rnnvae_ref.{module}"), name)
+    if module == "appendix" and name in ("eq20", "eq24", "eq26"):  # these stand in the table of checks
+        n = int(name[2:])
+        check = evaluation.CHECKS[n]
+        monkeypatch.setitem(evaluation.CHECKS, n, lambda c: (1.01 * check(c)[0], check(c)[1]))
+    else:
+        monkeypatch.setattr(f"rnnvae_ref.{module}.{name}", make(original))
+    red = {row.number for row in evaluation.evaluate(evaluation.Case(emission)) if row.verdict != row.documented}
+    assert set(rows) <= red
+    assert __main__.main(["--emission", emission]) > 0
+    assert ("FAILS" in capsys.readouterr().out) or rows == [17, 27]
+
+
+def test_the_command_prints_a_row_each_in_eighty_columns_and_one_equation_in_full(capsys):
+    assert __main__.main([]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 38 + 5 and max(map(len, out)) <= 80 and not any("~" in line for line in out)
+    assert __main__.main(["14"]) == 0
     out = capsys.readouterr().out
-    assert "Eq. (14), Section 2.2" in out and "def K(rnn, theta, X, H, log_w=None):" in out
+    assert "Eq. (14), Section 2.2" in out and "def K(rnn, theta, X, H, log_w=None):" in out and "holds" in out
+    assert __main__.main(["--json", "--emission", "gaussian", "--seed", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)[16]["verdict"] == "departs"
     with pytest.raises(SystemExit):
         __main__.main(["99"])
     assert "number must be that of an equation" in capsys.readouterr().err

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "rnnvae_ref"
 ORDER = [
     *("numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "exact", "quadrature", "kalman"),
     *("bound", "noise", "appendix", "particles", "data", "training"),
-    *("equations", "__main__"),
+    *("equations", "evaluation", "__main__"),
 ]
 FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures") for p in (ROOT / folder).rglob("*.py"))
 
