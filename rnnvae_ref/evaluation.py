@@ -61,76 +61,76 @@ class Case:
         self.mixed = self.two, self.theta2, self.X, SIGMA, TWO_POINT, self.q
 
 
-def eq1(c):
+def _eq1(c):
     return run(*c.args)[0][1], f(c.rnn, c.theta, F(*c.args)[0], c.X[0])
 
 
-def eq2(c):
+def _eq2(c):
     return run(*c.args)[0], F(*c.args)
 
 
-def eq3(c):
+def _eq3(c):
     return likelihood.log_p_X(*c.args), exact.log_p(*c.args, TWO_POINT, 0.0)
 
 
-def eq4(c):
+def _eq4(c):
     return likelihood.expected_log_likelihood(*c.args), likelihood.log_p_X(*c.args)
 
 
-def eq5(c):
+def _eq5(c):
     return likelihood.log_likelihood(*c.args), likelihood.log_p_X(*c.args)
 
 
-def eq6(c):
+def _eq6(c):
     return np.sum(log_q_steps(*c.args, c.H, SIGMA, c.q), axis=0), np.repeat(c.log_w_q[:, None], 2, axis=1)
 
 
-def eq7(c):
+def _eq7(c):
     factors = log_p_h_steps(*c.args, c.H, SIGMA, TWO_POINT)
     return log_q(*c.args, c.H, SIGMA, TWO_POINT), factors[0] + factors[1]
 
 
-def eq8(c):
+def _eq8(c):
     H = F(*c.args, c.eps, SMALL)
     evidence = exact.log_p(*c.args, TWO_POINT, SMALL)
     return log_q(*c.args, H, SMALL, TWO_POINT), log_posterior(*c.args, H, SMALL, TWO_POINT, evidence)
 
 
-def eq9(c):
+def _eq9(c):
     return bound.log_evidence(*c.args, TWO_POINT, SIGMA), log_mean_exp(
         np.sum(run(*c.args, c.eps, SIGMA)[1][:, :, 0], axis=0), axis=0
     )
 
 
-def eq10(c):
+def _eq10(c):
     return bound.log_marginal(*c.args, TWO_POINT, SIGMA), bound.log_evidence(*c.args, TWO_POINT, SIGMA)
 
 
-def eq11(c):
+def _eq11(c):
     importance = bound.log_importance(*c.args, c.H, SIGMA, TWO_POINT, c.q, c.log_w_q)
     return importance, bound.log_marginal(*c.args, TWO_POINT, SIGMA)
 
 
-def eq12(c):
+def _eq12(c):
     importance = bound.log_importance(*c.args, c.H, SIGMA, TWO_POINT, c.q, c.log_w_q)
     return importance, bound.jensen(*c.args, c.H, SIGMA, TWO_POINT, c.q, c.log_w_q)
 
 
-def eq13(c):
+def _eq13(c):
     return bound.factorised(*c.args, c.H, SIGMA, TWO_POINT, c.log_w), bound.jensen(
         *c.args, c.H, SIGMA, TWO_POINT, TWO_POINT, c.log_w
     )
 
 
-def eq14(c):
+def _eq14(c):
     return bound.K(*c.args, c.H, c.log_w), bound.factorised(*c.args, c.H, SIGMA, TWO_POINT, c.log_w)
 
 
-def eq15(c):
+def _eq15(c):
     return bound.K_delta(*c.args), bound.K(*c.args, F(*c.args, c.eps, SMALL), c.log_w)
 
 
-def eq16(c):
+def _eq16(c):
     return noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), bound.K(*c.args, c.H, c.log_w)
 
 
@@ -141,13 +141,13 @@ def two_steps(x):
     return rnn, {key: np.array(value) for key, value in theta.items()}, np.array([[[2.0]], [[x]]])
 
 
-def eq17(c):
+def _eq17(c):
     example = two_steps(-2.0)
     each = [likelihood.log_p_X(one, th, example[2]) for one, th in appendix.each(*example[:2])]
     return log_mean_exp(np.array(each), axis=0), particles.per_step_mixture(*example)
 
 
-def eq18(c):
+def _eq18(c):
     each = [exact.log_p(one, th, c.X, TWO_POINT, SIGMA) for one, th in appendix.each(c.two, c.theta2)]
     return appendix.eq18(*c.mixed), log_mean_exp(np.array(each), axis=0)
 
@@ -157,17 +157,17 @@ def chain(line, before):
     return lambda c: (line(*c.mixed), before(*c.mixed))
 
 
-def eq22(c):
+def _eq22(c):
     return np.exp(appendix.eq22(*c.mixed)).sum(axis=0), np.ones(2)
 
 
-def eq27(c):
+def _eq27(c):
     example = two_steps(-2.0)
     return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
 
 
 LINES = [appendix.eq18, appendix.eq19, appendix.eq20, appendix.eq21, appendix.eq23, appendix.eq24, appendix.eq25, appendix.eq26]
-CHECKS = {int(name[2:]): check for name, check in list(globals().items()) if name.startswith("eq") and name[2:].isdigit()}
+CHECKS = {int(name[3:]): check for name, check in list(globals().items()) if name.startswith("_eq")}
 CHECKS |= {n: chain(*pair) for n, pair in zip((19, 20, 21, 23, 24, 25, 26), zip(LINES[1:], LINES, strict=False), strict=True)}
 RELATIONS = {12: ">=", 17: ">=", 27: ">="}
 
@@ -227,5 +227,6 @@ def linear():
 
 
 def fixed_path(c):
+    r"""The mean over the data of K on the best fixed noise path."""
     path = noise.best_path(*c.args, TWO_POINT, SIGMA)
     return noise.K_noise(*c.args, path, SIGMA).mean()
