@@ -1,8 +1,9 @@
 r"""Do particles help on real text? Colour names again (figure 3), by number of parameters.
 
 Data, training and selection as in figure 3, several particles under Eq. (17) from `init(apart=True)`. See: with D = 8, four
-particles do no better than one, within the spread of the seeds; in the study eight gain a little at D = 8 and nothing at D = 16
-and 32: what helps is a larger D. Falsified by: a median with four particles better than with one by more than the spread of the seeds.
+particles do no better than one, within the spread of the seeds; in the study eight gain a little at D = 8 and nothing at
+D = 16 and 32: what helps is a larger D.
+Falsified by: a median with four particles better than with one by more than the spread of the seeds.
 Cells: 2 settings x 3 seeds x 1000 steps. Time: 8 s.
 """
 

@@ -182,9 +182,10 @@ def evaluate(case):
 
 
 def equation_row(e, case):
+    r"""The row of one equation; one whose functions raise FAILS, and leaves the others to be read."""
     try:
         sides = CHECKS[e.number](case)
-    except (ValueError, ArithmeticError):  # a broken function must turn its own row red, and leave the others to be read
+    except (ValueError, ArithmeticError):
         sides = np.nan, np.nan
     return row(e.number, e.says, *sides, RELATIONS.get(e.number, "="), DOCUMENTED.get(e.number, HOLDS))
 
