@@ -31,6 +31,7 @@ def main(words=None):
 
 
 def arguments(words):
+    r"""What was asked for; an unknown equation is an error of usage."""
     parser = argparse.ArgumentParser(prog="python -m rnnvae_ref", description="Evaluate the paper, left side against right side.")
     parser.add_argument("number", nargs="?", type=int, help="show this equation: statement, source, test, value")
     parser.add_argument("--emission", choices=("categorical", "gaussian"), default="categorical")
@@ -51,6 +52,7 @@ def line(row):
 
 
 def show(args, rows):
+    r"""One equation: statement, where it stands, source, value."""
     e = args.equation
     print(f"Eq. ({e.number}), Section {e.section}:  {e.says}\nfunction: {e.function}\ntest: {e.test}\n\n{e.source()}")
     print("\n".join(line(row) for row in rows))

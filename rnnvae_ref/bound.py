@@ -38,7 +38,10 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
 
 
 def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
-    r"""Eq. (12).  E_q(H|X)[ log p(H, X) / q(H|X) ] <= (11) by Jensen's inequality, nats, (N,); arguments as there."""
+    r"""Eq. (12).  E_q(H|X)[ log p(H, X) / q(H|X) ] <= (11) by Jensen's inequality, nats, (N,); arguments as there.
+
+    The line that the paper marks "Jensen's inequality" and the next, which writes the same as products.
+    """
     return weighted_mean(_log_ratio(rnn, theta, X, H, sigma, p, q), log_w)
 
 

@@ -20,14 +20,14 @@ def K_noise(rnn, theta, X, eps, sigma, log_w=None):
     r"""Eq. (16).  E_p(eps)[ sum_t log p(x_t | h_t) ] with h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, nats per sequence, (N,).
 
     eps (T-1, S, 1, N, D), its N may be 1: S draws, or with `log_w` (S,) every path of `exact.paths`.  sigma: a number, (D,), or
-    theta["sigma"] to learn it. Learn sigma itself, not its logarithm: its sign does not matter, and the gradient in log sigma
-    vanishes like sigma^2.
+    theta["sigma"] to learn it. Learn sigma itself, not its logarithm: under a symmetric law the sign does not matter, and the
+    gradient in log sigma vanishes like sigma^2.
     """
     return np.sum(K_noise_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
 
 
 def K_noise_steps(rnn, theta, X, eps, sigma, log_w=None):
-    r"""E_p(eps)[ log p(x_t | h_t) ], nats, (T, N): the steps of Eq. (16)."""
+    r"""E_p(eps)[ log p(x_t | h_t) ], nats, (T, N): the steps of Eq. (16). Only their sum bounds log p(X)."""
     return weighted_mean(one_particle(table(rnn, theta, X, eps, sigma)), log_w)
 
 

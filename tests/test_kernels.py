@@ -72,6 +72,9 @@ def test_check_grads_of_each_kernel():
     check_grads(lambda U, b: kernels.embed(U, b, X), argnum=[0, 1], modes=["rev"], order=1)(U, b)
     H = kernels.rollout(h1, W, drive, noise, False)
     check_grads(lambda H, C, c: kernels.log_categorical(H, C, c, X), argnum=[0, 1, 2], modes=["rev"], order=1)(H, C, c)
+    Y, C, c, s = rng.standard_normal((5, 2, 3)), rng.standard_normal((3, 3)), rng.standard_normal(3), np.array([0.5, 1.0, 2.0])
+    check_grads(lambda U, b: kernels.affine(U, b, Y), argnum=[0, 1], modes=["rev"], order=1)(U[:3], b)
+    check_grads(lambda *p: kernels.log_gaussian(*p, Y), argnum=[0, 1, 2, 3], modes=["rev"], order=1)(H, C, c, s)
 
 
 def test_blocks_do_not_change_the_result(monkeypatch):

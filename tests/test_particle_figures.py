@@ -112,7 +112,7 @@ def test_fig13_the_known_numbers():
 
 
 def test_fig13_sub_gaussian_increments_make_the_ceiling_of_eq26():
-    """E exp(y m - m^2 v / 2 ..) <= 1 for y = z + 0.1 n and any predictable mean m: checked on a grid of m."""
+    """E exp((y m - m^2 / 2) / v) <= 1 for y = z + 0.1 n, v = 1.01 and any mean m: checked on a grid of m."""
     m, v = np.linspace(-5, 5, 1001), 1.01
     moment = np.cosh(m / v) * np.exp(0.01 * (m / v) ** 2 / 2) * np.exp(-(m**2) / (2 * v))
     assert (moment <= 1 + 1e-12).all()

@@ -233,7 +233,7 @@ def test_c5_with_distinct_h1_more_particles_can_be_worse():
 
 
 def test_c5_the_gap_closes_like_the_relative_variance_over_2L():
-    """Linear model, 200 particles: L * gap -> Var(weight) / (2 mean^2), with log p(X) from Kalman."""
+    """Linear model, 100 particles: L * gap -> Var(weight) / (2 mean^2), with log p(X) from Kalman."""
     rnn, theta, X = random_model("gaussian", "linear", T=3, N=1, D=1, M=1)
     theta, sigma, L, S = theta | {"C": np.ones((1, 1)), "W": 0.5 * np.ones((1, 1))}, 0.3, 100, 4000
     rng = np.random.default_rng(0)
@@ -587,3 +587,15 @@ def test_the_gradient_in_sigma_reaches_every_mixture():
         assert abs(grad(lambda s, g=g: np.sum(g(rnn, theta, X, eps, s)))(0.4)) > 0
     assert_allclose(noise.K_noise(*random_model(), eps[:, :, :1], 0.4).shape, (3,))
     assert elementwise_grad(np.exp)(0.0) == 1.0
+
+
+def test_c6_small_noise_expansion_of_the_bound_with_L_particles():
+    """Lambda + sigma^2/2 (Laplacian + (1 - 1/L) |gradient|^2) + O(sigma^4): K at L = 1, log p(X) as L grows."""
+    rnn, theta, X = random_model(T=3, D=1, N=4)
+    laplacian, squared_gradient = noise.small_noise(rnn, theta, X)
+    for L in (1, 2, 4):
+        eps, log_w = joint_paths(TWO_POINT, 3, L, 1)
+        slope = laplacian + (1 - 1 / L) * squared_gradient
+        bound = lambda s, eps=eps, log_w=log_w: particles.trajectory_mixture(rnn, theta, X, eps, s, log_w)
+        far, near = (np.abs(bound(s) - log_likelihood(rnn, theta, X) - 0.5 * s**2 * slope) for s in (0.04, 0.02))
+        assert (near < far / 14 + 1e-11).all() and (far < 1e-4 * (1 + np.abs(slope))).all()
