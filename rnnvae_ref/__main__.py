@@ -10,7 +10,13 @@ from dataclasses import asdict
 
 from rnnvae_ref import equations, evaluation
 
-NOTE = """E_q(X)[.] is left out; ratio_l = p(H_l,X) / q(H_l|X).
+NOTE = """
+T = 3, D = 1, two sequences, mean over both. No noise: 1-5. sigma = 1e-7: 8, 15.
+Two-point noise of sigma = 0.7: the rest; 18-26 have L = 2. In 11, 12, 19-26 q
+is not that of Eq. (6): it tilts the coin to 0.7. All are logs, but 1, 2: h.
+Left is this line, right the one before, or a second way to it; where the paper
+says >=, left is log p(X) or (11), right this line. E_q(X)[.] is left out, and
+ratio_l = p(H_l,X) / q(H_l|X). 17, 27, C1: two steps, C1's weights less 12.84.
 holds*: in a reading that the paper leaves open: deltas as sigma -> 0 (8, 15),
 p(X) defined as the mixture of L models (18).
 departs: not true as printed: (17) is the log likelihood of another model; see
@@ -52,9 +58,12 @@ def line(row):
 
 
 def show(args, rows):
-    r"""One equation: statement, where it stands, source, value."""
+    r"""One equation: statement, where it stands, source with that of its steps, value."""
     e = args.equation
-    print(f"Eq. ({e.number}), Section {e.section}:  {e.says}\nfunction: {e.function}\ntest: {e.test}\n\n{e.source()}")
+    print(
+        f"Eq. ({e.number}), Section {e.section}:  {e.says}\nfunction: {e.place()}\nderivation: {e.derivation}\ntest: {e.test}\n"
+    )
+    print("\n".join(e.sources()))
     print("\n".join(line(row) for row in rows))
 
 

@@ -1,9 +1,9 @@
-r"""Appendix A, Eqs. (18)-(25): the derivation with L particles, each line evaluated exactly over a discrete noise law.
+r"""Appendix A, Eqs. (18)-(26): the derivation with L particles, each line evaluated exactly over a discrete noise law.
 
 Particle l is a model of its own, with its own h_1^l and all else shared; Eq. (18) redefines p(X) as the equal-weight mixture
 of these L models. With P noise paths for one particle there are P^L for all together, so this is for small T, D, L.
-Every function takes (rnn, theta, X, sigma, p, q) with the noise laws p of the model and q of the inference, on the same nodes,
-and gives log p(X), nats per sequence, (N,).
+Every line takes (rnn, theta, X, sigma, p, q) with the noise laws p of the model and q of the inference, on the same nodes; all
+but (22) give log p(X), nats per sequence, (N,).
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ def eq20(rnn, theta, X, sigma, p, q):
     log_ratio, log_weight = terms(rnn, theta, X, sigma, p, q)
     ones = log_sum_exp(log_weight, axis=1)  # (L, N)
     own = log_sum_exp(log_ratio + log_weight, axis=1)
-    return log_mean_exp(own + np.sum(ones, axis=0) - ones, axis=0)
+    return log_mean_exp(own + np.sum(ones, axis=0) - ones, axis=0)  # the sum over l' less that of l: prod over l' != l
 
 
 def eq21(rnn, theta, X, sigma, p, q):

@@ -40,7 +40,7 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
 def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (12).  E_q(H|X)[ log p(H, X) / q(H|X) ] <= (11) by Jensen's inequality, nats, (N,); arguments as there.
 
-    The line that the paper marks "Jensen's inequality" and the next, which writes the same as products.
+    The line that the paper marks "Jensen's inequality", and (12), which writes the same as products.
     """
     return weighted_mean(_log_ratio(rnn, theta, X, H, sigma, p, q), log_w)
 
@@ -61,7 +61,7 @@ def K(rnn, theta, X, H, log_w=None):
 
     The plain formula; `noise.K_noise` is the same as a function of the noise, Eq. (16), and fast.
     """
-    return np.sum(K_steps(rnn, theta, X, H, log_w), axis=TIME)
+    return weighted_mean(np.sum(log_p_x_steps(rnn, theta, X, H), axis=TIME), log_w)
 
 
 def K_steps(rnn, theta, X, H, log_w=None):

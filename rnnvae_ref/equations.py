@@ -19,10 +19,31 @@ class Equation:
     test: str
     figure: str = ""
 
-    def source(self):
-        r"""The text of the function."""
+    @property
+    def derivation(self):
+        r"""Its heading in `derivations`, as a link."""
+        file = next(name for first, name in reversed(DERIVATIONS) if self.number >= first)
+        return f"derivations/{file}.md#eq-{self.number}"
+
+    def source(self, suffix=""):
+        r"""The text of the function, or of the one whose name is longer by `suffix`; "" where there is none."""
         module, name = self.function.split(".")
-        return inspect.getsource(getattr(importlib.import_module(f"rnnvae_ref.{module}"), name))
+        found = getattr(importlib.import_module(f"rnnvae_ref.{module}"), name + suffix, None)
+        return inspect.getsource(found) if found else ""
+
+    def sources(self):
+        r"""The function, and its form by steps where it has one."""
+        return [text for text in (self.source(), self.source("_steps")) if text]
+
+    def place(self):
+        r"""The function's file and line."""
+        module, name = self.function.split(".")
+        _, line = inspect.getsourcelines(getattr(importlib.import_module(f"rnnvae_ref.{module}"), name))
+        return f"{self.function}, rnnvae_ref/{module}.py:{line}"
+
+
+# The first equation of each file.
+DERIVATIONS = ((1, "1_rnn"), (6, "2_inference"), (9, "3_bound"), (16, "4_noise"), (17, "5_particles"))
 
 
 def _row(number, section, says, function, test, figure=""):
@@ -212,11 +233,11 @@ def find(number):
 
 
 def markdown():
-    r"""The rows as a table for README, each function linked to its file."""
+    r"""The rows as a table for README, with links to derivations, functions and tests."""
     lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
     for e in EQUATIONS:
         file, test = e.test.split("::")
         link = f"[`{e.function}`](rnnvae_ref/{e.function.split('.')[0]}.py)"
         says = e.says.replace("|", "\\|")  # a bare one would end the cell
-        lines.append(f"| ({e.number}) | `{says}` | {link} | [`{test}`]({file}) | {e.figure} |")
+        lines.append(f"| [({e.number})]({e.derivation}) | `{says}` | {link} | [`{test}`]({file}) | {e.figure} |")
     return "\n".join(lines)

@@ -82,7 +82,8 @@ def _eq5(c):
 
 
 def _eq6(c):
-    return np.sum(log_q_steps(*c.args, c.H, SIGMA, c.q), axis=0), np.repeat(c.log_w_q[:, None], 2, axis=1)
+    chances = np.where(c.eps[:, :, 0, :, 0] > 0, *TWO_POINT.weights[::-1])  # of each step of each path
+    return log_q_steps(*c.args, c.H, SIGMA, TWO_POINT), np.log(chances) + np.zeros((2, 4, 2))
 
 
 def _eq7(c):
@@ -148,8 +149,9 @@ def _eq17(c):
 
 
 def _eq18(c):
-    each = [exact.log_p(one, th, c.X, TWO_POINT, SIGMA) for one, th in appendix.each(c.two, c.theta2)]
-    return appendix.eq18(*c.mixed), log_mean_exp(np.array(each), axis=0)
+    ell = run(c.two, c.theta2, c.X, c.eps, SIGMA)[1]  # both particles on every path, (T, P, L, N)
+    over_paths = log_mean_exp(np.sum(ell, axis=0), axis=0)
+    return appendix.eq18(*c.mixed), log_mean_exp(over_paths, axis=0)
 
 
 def chain(line, before):
@@ -158,7 +160,8 @@ def chain(line, before):
 
 
 def _eq22(c):
-    return np.exp(appendix.eq22(*c.mixed)).sum(axis=0), np.ones(2)
+    pairs = c.log_w_q[:, None] + c.log_w_q  # the coin's weight of every joint path
+    return appendix.eq22(*c.mixed), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
 
 
 def _eq27(c):

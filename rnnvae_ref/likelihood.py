@@ -34,12 +34,12 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     """
     if log_w is not None and eps is None:
         raise ValueError("log_w weighs the trajectories of eps: give eps and sigma, too")
-    return np.sum(weighted_mean(one_particle(table(rnn, theta, X, eps, sigma)), log_w), axis=TIME)
+    return weighted_mean(np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME), log_w)
 
 
 def log_likelihood(rnn, theta, X):
     r"""Eq. (5).  sum_t log p(x_t | h_t) at H = F(X): the standard objective of an RNN, nats per sequence, (N,)."""
-    return np.sum(log_likelihood_steps(rnn, theta, X), axis=TIME)
+    return np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)
 
 
 def log_likelihood_steps(rnn, theta, X):

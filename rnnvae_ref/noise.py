@@ -23,7 +23,7 @@ def K_noise(rnn, theta, X, eps, sigma, log_w=None):
     theta["sigma"] to learn it. Learn sigma itself, not its logarithm: under a symmetric law the sign does not matter, and the
     gradient in log sigma vanishes like sigma^2.
     """
-    return np.sum(K_noise_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
+    return weighted_mean(np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME), log_w)
 
 
 def K_noise_steps(rnn, theta, X, eps, sigma, log_w=None):

@@ -27,13 +27,13 @@ def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
     With noise E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality applied to Eq. (26): for particles
     that share h_1 the importance-weighted bound of Burda et al. (2015), non-decreasing in L.
     """
-    return np.sum(trajectory_mixture_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
+    return _mean(log_mean_exp(np.sum(table(rnn, theta, X, eps, sigma), axis=TIME), axis=PARTICLES), log_w, eps)
 
 
 def trajectory_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
-    r"""log sum_l w_t^l p(x_t | h_t^l), w_t^l proportional to prod_{s<t} p(x_s | h_s^l), nats, (T, N): the steps of Eq. (26)."""
+    r"""log sum_l pi_t^l p(x_t | h_t^l), pi_t^l proportional to prod_{s<t} p(x_s | h_s^l), nats, (T, N): the steps of Eq. (26)."""
     up_to = log_mean_exp(np.cumsum(table(rnn, theta, X, eps, sigma), axis=TIME), axis=PARTICLES)
-    return _mean(up_to - np.concatenate([np.zeros_like(up_to[:1]), up_to[:-1]]), log_w)
+    return _mean(up_to - np.concatenate([np.zeros_like(up_to[:1]), up_to[:-1]]), log_w, eps)
 
 
 def per_step_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
@@ -41,12 +41,12 @@ def per_step_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
 
     DEPARTS: no bound on the log p(X) of Eq. (18); the exact log likelihood of the model that draws a particle anew at each step.
     """
-    return np.sum(per_step_mixture_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
+    return _mean(np.sum(log_mean_exp(table(rnn, theta, X, eps, sigma), axis=PARTICLES), axis=TIME), log_w, eps)
 
 
 def per_step_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""log (1/L) sum_l p(x_t | h_t^l), nats, (T, N): the steps of Eq. (17)."""
-    return _mean(log_mean_exp(table(rnn, theta, X, eps, sigma), axis=PARTICLES), log_w)
+    return _mean(log_mean_exp(table(rnn, theta, X, eps, sigma), axis=PARTICLES), log_w, eps)
 
 
 def sticky_mixture(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=None):
@@ -59,7 +59,7 @@ def sticky_mixture(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=None):
 
 def sticky_mixture_steps(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=None):
     r"""log p(x_t | x_<t) of the sticky mixture, nats, (T, N)."""
-    return _mean(log_forward(table(rnn, theta, X, eps, sigma), logit_rho), log_w)
+    return _mean(log_forward(table(rnn, theta, X, eps, sigma), logit_rho), log_w, eps)
 
 
 def gated_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
@@ -70,7 +70,7 @@ def gated_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
 def gated_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""log sum_l pi_t^l p(x_t | h_t^l), nats, (T, N)."""
     H, ell = run(rnn, theta, X, eps, sigma)
-    return _mean(log_sum_exp(ell + gate(theta, H), axis=PARTICLES), log_w)
+    return _mean(log_sum_exp(ell + gate(theta, H), axis=PARTICLES), log_w, eps)
 
 
 def gate(theta, H):
@@ -187,9 +187,9 @@ def spread(H):
     return np.sqrt(np.mean(np.sum(away**2, axis=-1), axis=1))
 
 
-def _mean(steps, log_w):
-    r"""Over the samples, if there are any: (T, [S,] N) -> (T, N)."""
-    return steps if np.ndim(steps) == 2 else weighted_mean(steps, log_w)
+def _mean(a, log_w, eps):
+    r"""E_q(H|X)[.]: over the samples, if eps has any, (..., [S,] N) -> (..., N)."""
+    return weighted_mean(a, log_w) if np.ndim(eps) == 5 else a
 
 
 def _begin(rnn, theta, N, prefix, logit_rho):
