@@ -23,16 +23,28 @@ The paper's letters and ours:
     ell          log p(x_t | h_t), (T, [S,] L, N), in nats            theta        the parameters, a dict of arrays
 """
 
-from rnnvae_ref import appendix, bound, data, exact, inference, kalman, likelihood, noise, particles, quadrature
+from importlib import import_module
+
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.likelihood import log_likelihood, log_likelihood_steps
-from rnnvae_ref.noise import K_noise
 from rnnvae_ref.rnn import RNN, F, f, predict, run, sample, table
-from rnnvae_ref.training import Fit, fit, load, save
 
 __version__ = "0.1.0"
+MODULES = (
+    "appendix", "bound", "data", "equations", "evaluation", "exact", "inference", "kalman", "noise", "particles", "quadrature",
+    "training",
+)  # fmt: skip
+LATER = {"K_noise": "noise", "fit": "training", "Fit": "training", "load": "training", "save": "training"}
 __all__ = [
-    "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "appendix", "bound", "data", "exact", "f", "fit", "inference",
-    "kalman", "likelihood", "load", "log_likelihood", "log_likelihood_steps", "noise", "particles", "predict", "quadrature",
-    "run", "sample", "save", "table",
+    "RNN", "Categorical", "F", "Gaussian", "f", "log_likelihood", "log_likelihood_steps", "predict", "run", "sample", "table",
+    *LATER, *MODULES,
 ]  # fmt: skip
+
+
+def __getattr__(name):
+    r"""What is not needed to run a model is loaded when it is first asked for, which halves the start-up."""
+    if name in LATER:
+        return getattr(import_module(f"rnnvae_ref.{LATER[name]}"), name)
+    if name in MODULES:
+        return import_module(f"rnnvae_ref.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

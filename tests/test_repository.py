@@ -79,12 +79,31 @@ def test_public_functions_have_docstrings():
                 assert ast.get_docstring(node), f"{path.stem}.{node.name}"
 
 
-def test_importing_the_package_loads_neither_scipy_stats_nor_matplotlib():
-    code = (
-        "import sys, rnnvae_ref; print([m for m in ('scipy', 'scipy.stats', 'matplotlib', 'autograd.scipy') if m in sys.modules])"
+def loaded_by(code):
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert run.stdout.strip() == "[]"
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_little():
+    """No SciPy, no matplotlib, none of the rooms that running a model does not need: start-up is counted, not timed."""
+    loaded = loaded_by("import rnnvae_ref")
+    assert not {m for m in loaded if m.split(".")[0] in ("scipy", "matplotlib") or m.startswith("autograd.scipy")}
+    assert {m for m in loaded if m.startswith("rnnvae_ref.")} == {
+        f"rnnvae_ref.{name}" for name in ("numerics", "kernels", "emissions", "rnn", "likelihood")
+    }
+
+
+def test_everything_that_the_package_names_can_be_had():
+    import rnnvae_ref
+
+    for name in rnnvae_ref.__all__:
+        assert getattr(rnnvae_ref, name) is not None
+    assert set(rnnvae_ref.MODULES) <= set(ORDER)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        rnnvae_ref.nothing  # noqa: B018
+    assert "scipy.stats" not in loaded_by("from rnnvae_ref import *")
 
 
 @pytest.mark.parametrize("emission", EMISSIONS)
