@@ -471,6 +471,7 @@ def test_effective_sample_size_and_spread():
     assert_allclose(particles.effective_sample_size(np.array([[0.5], [0.5], [0.0]])), [2.0])
     H = np.array([[[[1.0, 0.0]], [[-1.0, 0.0]]]])
     assert_allclose(particles.spread(H), [[1.0]])
+    assert_allclose(particles.spread(H + 5.0), [[1.0]])  # around their mean, wherever that is
 
 
 # training particles
