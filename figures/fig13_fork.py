@@ -111,7 +111,7 @@ def plot(numbers):
     density.plot(GRID, numbers["true density"], color=style.EXACT, lw=1.0)
     for cell, colour in [("one particle, L = 1, D = 32", style.RNN), ("Eq. (17), L = 2, D = 4", style.PER_STEP)]:
         density.plot(GRID, numbers["density"][cell], color=colour)
-        density.text(0.4, 1.7 if "17" in cell else 0.55, cell.replace(", ", "\n", 1), color=colour, ha="center", fontsize=9)
+        density.text(0.4, 1.7 if "17" in cell else 0.55, cell.replace(", ", "\n", 1), color=colour, ha="center", fontsize=8)
     density.set(xlabel="$x_2$ after $x_1 = 0.5$", ylabel="predicted density", title="truth in black")
     for i, cell in enumerate(numbers["cells"]):
         colour = style.RNN if cell.startswith("one") else style.TRAJECTORY if "26" in cell else style.PER_STEP

@@ -92,6 +92,7 @@ def resampled_bound(rnn, theta, X, eps, sigma, uniforms, share=1.0):
 
 def resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share=1.0):
     r"""log p(x_t | x_<t) as the particles estimate it, averaged over the samples, nats, (T, N)."""
+    check(rnn, theta, X, eps, sigma)
     wanted = len(X) - 1, *np.broadcast_shapes(eps.shape[1:-1], (rnn.particles, X.shape[1]))
     if eps.ndim == 5 and np.shape(uniforms) != wanted:
         raise ValueError(f"uniforms must be (T-1, S, L, N) = {wanted}; got shape {np.shape(uniforms)}")

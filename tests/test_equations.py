@@ -88,7 +88,9 @@ BREAKS = {
     "appendix.terms": (lambda g: lambda *args: [1.01 * part for part in g(*args)], [19, 22, 25]),
     "appendix.joint": (lambda g: lambda *tables: [1.01 * part for part in g(*tables)], [21, 22, 25]),
     "appendix.others": (off, [21]),
+    "appendix.eq19": (off, [19]),
     "appendix.eq20": (off, [20]),
+    "appendix.eq23": (off, [23]),
     "appendix.eq22": (off, [22, 23]),
     "appendix.eq24": (off, [24]),
     "appendix.eq26": (off, [26]),
@@ -102,12 +104,7 @@ def test_a_broken_objective_turns_its_own_rows_red(monkeypatch, capsys, target, 
     make, rows = BREAKS[target]
     module, name = target.split(".")
     original = getattr(importlib.import_module(f"rnnvae_ref.{module}"), name)
-    if module == "appendix" and name in ("eq20", "eq24", "eq26"):  # these stand in the table of checks
-        n = int(name[2:])
-        check = evaluation.CHECKS[n]
-        monkeypatch.setitem(evaluation.CHECKS, n, lambda c: (1.01 * check(c)[0], check(c)[1]))
-    else:
-        monkeypatch.setattr(f"rnnvae_ref.{module}.{name}", make(original))
+    monkeypatch.setattr(f"rnnvae_ref.{module}.{name}", make(original))
     red = {row.number for row in evaluation.evaluate(evaluation.Case(emission)) if row.verdict != row.documented}
     assert set(rows) <= red
     assert __main__.main(["--emission", emission]) > 0

@@ -210,6 +210,10 @@ def test_fig17_published_all_seeds_and_sizes():
     assert abs(one - four) < 0.15  # whichever is ahead, the difference is small
     study = published("fig17_names_particles_study")
     assert len(cells_of(study)) == 12 and all(len(scores(study, D, L)) == 5 for D, L in cells_of(study))
+    assert np.median(scores(study, 8, 8)) < np.median(scores(study, 8, 1))
+    for D, L in cells_of(study):  # yet at one D the ranges of all seeds overlap, and a larger D leaves them behind
+        assert min(scores(study, D, L)) < max(scores(study, D, 1)) and max(scores(study, D, L)) > min(scores(study, D, 1))
+    assert max(scores(study, 32, 1)) < min(scores(study, 8, 8))
 
 
 def test_fig17_fresh_counts_its_parameters():
