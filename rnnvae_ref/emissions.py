@@ -5,7 +5,6 @@ Both emissions offer the same few methods:
     check(X)               what may come in: X with its padding filled, and which steps were observed
     shapes(D)              the parameters U, C, c (and log_s) it needs
     vector(x)              x_t as a row vector: one-hot, or x itself
-    drive(theta, X)        x_{t-1} U + b, all steps at once
     log_p(theta, h, x)     log p(x_t | h_t), the plain formula
     table(theta, H, X)     the same for whole trajectories, fast
     sample, density        draws from p(x_t | h_t), and the distribution itself
@@ -14,9 +13,10 @@ Both emissions offer the same few methods:
 from dataclasses import dataclass
 
 import autograd.numpy as np
+import numpy as onp
 
-from rnnvae_ref.kernels import affine, embed, log_categorical, log_gaussian
-from rnnvae_ref.numerics import check_count, describe, log_sum_exp
+from rnnvae_ref.kernels import log_categorical, log_gaussian
+from rnnvae_ref.numerics import check_count, describe, log_sum_exp, way_back
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Categorical:
         wanted = f"X must be (T, N) integers in 0..{self.symbols - 1}, with -1 only after the end of a sequence"
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "iu":
             raise ValueError(f"{wanted}; got {describe(X)}")
+        if X.size and X.min() >= 0 and X.max() < self.symbols:
+            return X, _all_observed(X)
         bad = (X < -1) | (X >= self.symbols)
         if bad.any():
             t, n = np.argwhere(bad)[0]
@@ -49,10 +51,6 @@ class Categorical:
         r"""x_t as a one-hot row, (...) -> (..., V)."""
         return np.eye(self.symbols)[x]
 
-    def drive(self, theta, X):
-        r"""x U + b for all steps, (T, N) -> (T, N, D)."""
-        return embed(theta["U"], theta["b"], X)
-
     def log_p(self, theta, h, x):
         r"""log p(x_t | h_t), h (..., N, D) and x (N,) -> (..., N): the logit of x less the log normaliser."""
         logits = np.dot(h, theta["C"]) + theta["c"]
@@ -60,7 +58,7 @@ class Categorical:
 
     def table(self, theta, H, X):
         r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N) -> (T, [S,] L, N)."""
-        return log_categorical(H, theta["C"], theta["c"], X)
+        return log_categorical(theta, H, X, way_back(theta, H))
 
     def density(self, theta, h, grid=None):
         r"""The probabilities p(x | h) of all symbols, (..., D) -> (..., V)."""
@@ -100,6 +98,8 @@ class Gaussian:
         wanted = f"X must be (T, N, {self.dimensions}) finite floats, with NaN only after the end of a sequence"
         if not isinstance(X, np.ndarray) or X.ndim != 3 or X.shape[2] != self.dimensions or X.dtype.kind != "f":
             raise ValueError(f"{wanted}; got {describe(X)}")
+        if X.size and onp.isfinite(X).all():
+            return X, _all_observed(X)
         missing = np.isnan(X)
         bad = np.isinf(X) | (missing & ~missing.all(axis=2, keepdims=True))
         if bad.any():
@@ -113,10 +113,6 @@ class Gaussian:
         r"""x_t as a row: itself, (..., M)."""
         return x
 
-    def drive(self, theta, X):
-        r"""x U + b for all steps, (T, N, M) -> (T, N, D)."""
-        return affine(theta["U"], theta["b"], X)
-
     def scale(self, theta):
         r"""The standard deviation s, (M,)."""
         return self.min_scale + np.exp(theta["log_s"])
@@ -129,7 +125,7 @@ class Gaussian:
 
     def table(self, theta, H, X):
         r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N, M) -> (T, [S,] L, N)."""
-        return log_gaussian(H, theta["C"], theta["c"], self.scale(theta), X)
+        return log_gaussian(theta, H, X, self.min_scale, way_back(theta, H))
 
     def density(self, theta, h, grid):
         r"""p(x | h) at every point of the grid, (..., D) -> (..., G); the grid is (G,) for one dimension, else (G, M)."""
@@ -143,6 +139,11 @@ class Gaussian:
         r"""x ~ p(x | h), (..., D) -> (..., M)."""
         mean = np.dot(h, theta["C"]) + theta["c"]
         return mean + self.scale(theta) * rng.standard_normal(mean.shape)
+
+
+def _all_observed(X):
+    r"""The mask (T, N) of data without padding, by far the most common, for which the other checks need not be made."""
+    return onp.ones(X.shape[:2], dtype=bool)
 
 
 def _check_tail(observed, wanted):

@@ -1,63 +1,86 @@
 r"""The calls that have to be fast, each an autograd primitive with its own vector-Jacobian product.
 
     rollout           H = F(X): the recurrence of Eqs. (1)-(2), over all samples, particles and sequences at once
-    embed, affine     x_{t-1} U + b, for symbols (a row of U per symbol) and for numbers
-    log_categorical   H straight to log p(x_t | h_t); the (T, L, N, V) table of probabilities is never kept
+    log_categorical   H straight to log p(x_t | h_t), for symbols
     log_gaussian      the same for numbers
     log_forward       the table ell to log p(x_t | x_<t) where a hidden index chooses the particle: forward-backward
 
-These are the only derivatives in the project that are written by hand. `rnn.F` and the emissions' `log_p` are the
-same mathematics in plain autograd: they are the specification, and the tests hold the two equal. First-order reverse mode
-only: for Hessians use the plain forms. Arguments are positional because autograd does not trace keywords.
+These are the only derivatives in the project that are written by hand, but for the softmax in `numerics`. `rnn.F` and the
+emissions' `log_p` are the same mathematics in plain autograd: they are the specification, and the tests hold the two equal.
+First-order reverse mode only: for Hessians use the plain forms. Arguments are positional because autograd does not trace
+keywords. Three kernels take theta whole: each array that autograd takes out of a dict costs as much as 20 steps of the
+recurrence. Work goes in blocks of steps, so that what is written is still in cache when it is read.
 """
 
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
-BLOCK = 1 << 15  # numbers in a temporary: 256 kB, so that it stays in cache
+BLOCK = 1 << 15  # numbers in a block: 256 kB
+np.empty(31 << 17)  # 31 MB, never touched: once it is freed, glibc keeps smaller blocks for reuse instead of giving their pages back
 
 
 @primitive
-def rollout(h1, W, drive, noise, linear, /):
-    r"""Trajectories of h_t = phi(h_{t-1} W + drive_{t-1}) + noise_t, with phi = tanh, or the identity if `linear`.
+def rollout(theta, X, noise, linear, /):
+    r"""Trajectories of h_t = phi(h_{t-1} W + x_{t-1} U + b) + noise_t, with phi = tanh, or the identity if `linear`.
 
-    h1 (L, D) or (1, D);  W (D, D);  drive (T-1, N, D);  noise (T-1, [S,] L, N, D) or None, axes of size 1 broadcast;
-    noise[0] enters h_2.
-    Returns H (T, [S,] L, N, D) with H[0] = h1.
+    theta: h1 (L, D) or (1, D), W, U, b;  X (T, N) integers or (T, N, M) numbers;  noise (T-1, [S,] L, N, D) or None, axes of
+    size 1 broadcast; noise[0] enters h_2. Returns H (T, [S,] L, N, D) with H[0] = h1.
     """
-    (steps, N, D), front = drive.shape, () if noise is None else noise.shape[1:]
-    H = np.empty((steps + 1, *np.broadcast_shapes(front, (len(h1), N, D))))
-    rows = H.reshape(steps + 1, -1, D)
+    h1, W, front = theta["h1"], theta["W"], () if noise is None else noise.shape[1:]
+    H = np.empty((len(X), *np.broadcast_shapes(front, (len(h1), X.shape[1], len(W)))))
     H[0] = h1[:, None, :]
-    for t in range(steps):
-        np.dot(rows[t], W, out=rows[t + 1])
-        H[t + 1] += drive[t]
-        if not linear:
-            np.tanh(rows[t + 1], out=rows[t + 1])
-        if noise is not None:
-            H[t + 1] += noise[t]
+    rows, phi = list(H.reshape(len(X), -1, len(W))), np.positive if linear else np.tanh
+    a = np.empty_like(rows[0])  # h W + x U + b
+    for part in _blocks(1, len(X), a.size):
+        H[part] = _over(_drive(theta, X[_before(part)]), H)
+        for t in range(part.start, part.stop):
+            phi(np.add(rows[t - 1].dot(W, a), rows[t], a), rows[t])
+            if noise is not None:
+                H[t] += noise[t - 1]
     return H
 
 
 def _rollout_vjp(argnums, H, args, _):
     r"""Backpropagation through time: lambda_t = g_t + (lambda_{t+1} * phi'_{t+1}) W^T, from t = T down to 1."""
-    h1, W, drive, noise, linear = args
+    theta, X, noise, linear = args
 
     def vjp(g):
-        pre = _slope(H[1:], noise, linear)  # becomes lambda * phi': the gradient with respect to h W + drive
-        lam = [g[-1]]
-        for t in range(len(pre) - 1, -1, -1):
-            pre[t] *= lam[-1]
-            lam.append(g[t] + np.dot(pre[t].reshape(-1, len(W)), W.T).reshape(g[t].shape))
-        gradient = {
-            0: lambda: _sum_to((1, len(h1), 1, len(W)), lam[-1][None]).reshape(h1.shape),
-            1: lambda: _outer(H[:-1], pre),
-            2: lambda: _sum_to(drive.shape, pre),
-            3: lambda: _sum_to(noise.shape, np.array(lam[-2::-1]).reshape(pre.shape)),
-        }
-        return tuple(gradient[i]() for i in argnums)
+        WT, rows = theta["W"].T.copy(), list(g.reshape(len(H), -1, H.shape[-1]))
+        d, dnoise = _zeros_like(theta), np.empty_like(H[1:]) if 2 in argnums else None
+        lam, work = rows[-1], np.empty_like(rows[-1])
+        for part in reversed(_blocks(1, len(H), lam.size)):
+            pre = _slope(H[part], None if noise is None else noise[_before(part)], linear)  # soon lambda * phi'
+            for t, a in zip(range(part.stop - 1, 0, -1), reversed(pre.reshape(-1, *lam.shape)), strict=False):
+                if dnoise is not None:
+                    dnoise[t - 1] = lam.reshape(H[0].shape)
+                lam = np.add(np.multiply(a, lam, a).dot(WT, work), rows[t - 1], work)
+            d["W"] += _outer(H[_before(part)], pre)
+            _add_drive_gradient(d, X[_before(part)], pre)
+        d["h1"] += _sum_to((1, len(d["h1"]), 1, len(WT)), lam.reshape(1, *H.shape[1:]))[0, :, 0]
+        return tuple(d if i == 0 else _sum_to(noise.shape, dnoise) for i in argnums)
 
     return vjp
+
+
+defvjp_argnums(rollout, _rollout_vjp)
+
+
+def _drive(theta, X):
+    r"""x U + b of some steps, (T, N, D): a row of U for a symbol, a product for numbers."""
+    U, b = theta["U"], theta["b"]
+    return np.take(U + b, X, axis=0) if X.ndim == 2 else X.reshape(-1, len(U)).dot(U).reshape(*X.shape[:2], -1) + b
+
+
+def _add_drive_gradient(d, X, g):
+    r"""Add to d["U"], d["b"] what g (T, [S,] L, N, D) gives: a symbol's row of U collects the gradients of its occurrences."""
+    g = _sum_to((*X.shape[:2], g.shape[-1]), g).reshape(-1, g.shape[-1])
+    d["b"] += g.sum(axis=0)
+    if X.ndim == 3:
+        d["U"] += _outer(X, g)
+    else:
+        count = np.bincount(X.reshape(-1), minlength=len(d["U"]))
+        seen = count > 0  # sorted by symbol, the rows of each stand together
+        d["U"][seen] += np.add.reduceat(g[np.argsort(X, axis=None, kind="stable")], (np.cumsum(count) - count)[seen])
 
 
 def _slope(H, noise, linear):
@@ -69,88 +92,40 @@ def _slope(H, noise, linear):
     return np.subtract(1.0, slope, out=slope)
 
 
-def _outer(a, b):
-    r"""sum over all rows of a^T b: (..., D), (..., E) -> (D, E)."""
-    return np.dot(a.reshape(-1, a.shape[-1]).T, b.reshape(-1, b.shape[-1]))
-
-
-def _sum_to(shape, a):
-    r"""Undo broadcasting: from (T, [S,] L, N, D) to `shape`, whose missing axes stand behind the first."""
-    full = (*shape[:1], *(1,) * (a.ndim - len(shape)), *shape[1:]) if len(shape) < a.ndim else shape
-    axes = tuple(i for i, n in enumerate(full) if n == 1 != a.shape[i])
-    return a.sum(axis=axes).reshape(shape) if axes else a.reshape(shape)
-
-
-defvjp_argnums(rollout, _rollout_vjp)
-
-
 @primitive
-def embed(U, b, X, /):
-    r"""x U + b for one-hot x: U (V, D), b (D,), X (...) integers -> (..., D)."""
-    return np.take(U + b, X, axis=0)
-
-
-def _embed_vjp(argnums, _ans, args, _):
-    r"""Every symbol's row of U collects the gradients of its occurrences, as one product with the one-hot matrix."""
-    U, _b, X = args
-
-    def vjp(g):
-        rows, symbols = g.reshape(-1, U.shape[1]), X.reshape(-1)
-        dU = np.zeros_like(U)
-        for part in _blocks(len(rows), len(U)):
-            dU += np.dot((symbols[part] == np.arange(len(U))[:, None]).astype(float), rows[part])
-        return tuple(dU if i == 0 else dU.sum(axis=0) for i in argnums)
-
-    return vjp
-
-
-defvjp_argnums(embed, _embed_vjp)
-
-
-@primitive
-def affine(U, b, X, /):
-    r"""x U + b: U (M, D), b (D,), X (..., M) numbers -> (..., D)."""
-    return np.dot(X.reshape(-1, len(U)), U).reshape(*X.shape[:-1], len(b)) + b
-
-
-def _affine_vjp(argnums, _ans, args, _):
-    X = args[2]
-    return lambda g: tuple(_outer(X, g) if i == 0 else g.reshape(-1, g.shape[-1]).sum(axis=0) for i in argnums)
-
-
-defvjp_argnums(affine, _affine_vjp)
-
-
-@primitive
-def log_categorical(H, C, c, X, /):
+def log_categorical(theta, H, X, kept, /):
     r"""log p(x_t | h_t) = z[x_t] - log sum_v exp z[v], with logits z = h_t C + c.
 
-    H (T, [S,] L, N, D);  C (D, V);  c (V,);  X (T, N) integers in 0..V-1.  Returns (T, [S,] L, N).
+    theta: C (D, V), c (V,);  H (T, [S,] L, N, D);  X (T, N) integers in 0..V-1;  kept: a list that receives exp z and its sum,
+    block by block, for the way back, or None where there is none.  Returns (T, [S,] L, N).
     """
-    ell = np.empty(H.shape[:-1])
+    C, c, ell = theta["C"], theta["c"], np.empty(H.shape[:-1])
     for part, rows, symbols in _parts(H, X, len(c)):
-        z = _logits(rows, C, c)
+        z = C.T.dot(rows.T)  # (V, rows): symbols first, so that sums over them run along whole cache lines
+        z += c[:, None]
         z -= z.max(axis=0)
         picked = z[symbols, np.arange(len(symbols))]
-        ell[part] = (picked - np.log(np.exp(z, out=z).sum(axis=0))).reshape(ell[part].shape)
+        total = np.exp(z, out=z).sum(axis=0)
+        ell[part] = (picked - np.log(total)).reshape(ell[part].shape)
+        if kept is not None:
+            kept.append((z, total))
     return ell
 
 
-def _log_categorical_vjp(argnums, ell, args, _):
-    r"""d ell / d z = onehot(x) - softmax(z); the logits are computed again, the normaliser follows from ell."""
-    H, C, c, X = args
+def _log_categorical_vjp(argnums, _ell, args, _):
+    r"""d ell / d z = onehot(x) - softmax(z)."""
+    theta, H, X, kept = args
 
     def vjp(g):
-        dH, dC, dc = np.empty_like(H), np.zeros_like(C), np.zeros_like(c)
-        for part, rows, symbols in _parts(H, X, len(c)):
-            z, columns, g_part = _logits(rows, C, c), np.arange(len(symbols)), g[part].reshape(-1)
-            z -= z[symbols, columns] - ell[part].reshape(-1)  # z is now log softmax
-            dz = np.multiply(np.exp(z, out=z), -g_part, out=z)
-            dz[symbols, columns] += g_part
-            dH[part] = np.dot(dz.T, C.T).reshape(dH[part].shape)
-            dC += np.dot(dz, rows).T
-            dc += dz.sum(axis=1)
-        return tuple((dH, dC, dc)[i] for i in argnums)
+        d, dH, C = _zeros_like(theta), np.empty_like(H), theta["C"]
+        for (z, total), (part, rows, symbols) in zip(kept, _parts(H, X, C.shape[1]), strict=True):
+            g_part = g[part].reshape(-1)
+            dz = z * (-g_part / total)
+            dz[symbols, np.arange(len(symbols))] += g_part
+            dz.T.dot(C.T, dH[part].reshape(rows.shape))
+            d["C"] += dz.dot(rows).T
+            d["c"] += dz.sum(axis=1)
+        return tuple(d if i == 0 else dH for i in argnums)
 
     return vjp
 
@@ -159,39 +134,38 @@ defvjp_argnums(log_categorical, _log_categorical_vjp)
 
 
 @primitive
-def log_gaussian(H, C, c, s, X, /):
-    r"""log N(x_t; h_t C + c, diag(s^2)).  H (T, [S,] L, N, D);  C (D, M);  c, s (M,);  X (T, N, M).  Returns (T, [S,] L, N)."""
-    z = _standardised(H, C, c, s, X)
-    return -0.5 * np.einsum("...m,...m->...", z, z) - np.log(s).sum() - 0.5 * len(s) * np.log(2 * np.pi)
+def log_gaussian(theta, H, X, min_scale, kept, /):
+    r"""log N(x_t; h_t C + c, diag(s^2)), s = min_scale + exp(log_s).
+
+    theta: C (D, M), c, log_s (M,);  H (T, [S,] L, N, D);  X (T, N, M);  kept: as above, for z = (x - mean) / s.
+    Returns (T, [S,] L, N).
+    """
+    C, s = theta["C"], min_scale + np.exp(theta["log_s"])
+    z = _over(X - theta["c"], H) - H.reshape(-1, len(C)).dot(C).reshape(*H.shape[:-1], -1)
+    z /= s
+    if kept is not None:
+        kept.append(z)
+    return -0.5 * np.einsum("...m,...m->...", z, z) - (np.log(s).sum() + 0.5 * len(s) * np.log(2 * np.pi))
 
 
 def _log_gaussian_vjp(argnums, _ell, args, _):
-    r"""With z = (x - mean) / s: d ell / d mean = z / s, and d ell / d s = (z^2 - 1) / s."""
-    H, C, c, s, X = args
+    r"""d ell / d mean = z / s, and d ell / d log_s = (z^2 - 1) / s exp(log_s)."""
+    theta, H, _X, min_scale, kept = args
 
     def vjp(g):
-        z = _standardised(H, C, c, s, X)
-        z, g = z.reshape(-1, len(s)), g.reshape(-1, 1)
-        dmean = g * z / s
-        ds = (np.sum(g * z * z, axis=0) - g.sum()) / s
-        gradient = {
-            0: lambda: np.dot(dmean, C.T).reshape(H.shape),
-            1: lambda: _outer(H, dmean),
-            2: lambda: dmean.sum(axis=0),
-            3: lambda: ds,
-        }
-        return tuple(gradient[i]() for i in argnums)
+        d, C, exp_log_s = _zeros_like(theta), theta["C"], np.exp(theta["log_s"])
+        s, z, g = min_scale + exp_log_s, kept[0].reshape(-1, C.shape[1]), g.reshape(-1, 1)
+        gz = g * z
+        d["log_s"] += (np.einsum("rm,rm->m", gz, z) - g.sum()) / s * exp_log_s
+        gz /= s
+        d["C"] += _outer(H, gz)
+        d["c"] += gz.sum(axis=0)
+        return tuple(d if i == 0 else gz.dot(C.T).reshape(H.shape) for i in argnums)
 
     return vjp
 
 
 defvjp_argnums(log_gaussian, _log_gaussian_vjp)
-
-
-def _standardised(H, C, c, s, X):
-    mean = np.dot(H.reshape(-1, len(C)), C).reshape(*H.shape[:-1], len(c))
-    over = (slice(None), *(None,) * (H.ndim - 3))  # X gets the axes of samples and particles
-    return (X[over] - c - mean) / s
 
 
 @primitive
@@ -244,23 +218,41 @@ def _log_forward_vjp(argnums, _steps, args, _):
 defvjp_argnums(log_forward, _log_forward_vjp)
 
 
-def _logits(rows, C, c):
-    r"""(V, rows): symbols first, so that sums over them run along whole cache lines."""
-    z = np.dot(C.T, rows.T)
-    z += c[:, None]
-    return z
+def _zeros_like(theta):
+    r"""A gradient of theta to add to. It has all keys, which is what autograd wants from a dict."""
+    return {key: np.zeros(np.shape(value)) for key, value in theta.items()}
+
+
+def _outer(a, b):
+    r"""sum over all rows of a^T b: (..., D), (..., E) -> (D, E)."""
+    return a.reshape(-1, a.shape[-1]).T.dot(b.reshape(-1, b.shape[-1]))
+
+
+def _over(x, H):
+    r"""x (T, N, ...) with axes for the samples and particles of H (T, [S,] L, N, D)."""
+    return x[(slice(None), *(None,) * (H.ndim - 3))]
+
+
+def _sum_to(shape, a):
+    r"""Undo broadcasting: from (T, [S,] L, N, D) to `shape`, whose missing axes stand behind the first."""
+    full = (*shape[:1], *(1,) * (a.ndim - len(shape)), *shape[1:])
+    axes = tuple(i for i, n in enumerate(full) if n == 1 != a.shape[i])
+    return a.sum(axis=axes).reshape(shape) if axes else a.reshape(shape)
 
 
 def _parts(H, X, V):
     r"""Steps in blocks: the slice, its hidden states as rows (R, D), and the symbol of every row."""
-    per_step = H[0, ..., 0].size
-    for part in _blocks(len(H), per_step * V):
-        over = (slice(None), *(None,) * (H.ndim - 3))  # X gets the axes of samples and particles
-        symbols = np.broadcast_to(X[part][over], H[part].shape[:-1]).reshape(-1)
-        yield part, H[part].reshape(-1, H.shape[-1]), symbols
+    for part in _blocks(0, len(H), H[0, ..., 0].size * V):
+        symbols = np.broadcast_to(_over(X[part], H), H[part].shape[:-1])
+        yield part, H[part].reshape(-1, H.shape[-1]), symbols.reshape(-1)
 
 
-def _blocks(n, width):
-    r"""Slices of 0..n so that a block times `width` numbers fits into BLOCK."""
+def _blocks(start, stop, width):
+    r"""Slices of start..stop so that the numbers of a block, `width` a step, fit into BLOCK."""
     size = max(1, BLOCK // max(1, width))
-    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    return [slice(i, min(i + size, stop)) for i in range(start, stop, size)]
+
+
+def _before(part):
+    r"""The slice one step earlier."""
+    return slice(part.start - 1, part.stop - 1)

@@ -1,11 +1,15 @@
 r"""The few lines of plumbing that everything stands on: names of axes, and sums that stay in logarithms."""
 
+import math
 import os
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 
 import autograd.numpy as np
+import numpy as onp
+from autograd.builtins import dict as traced_dict
+from autograd.extend import defvjp, primitive
 from autograd.tracer import getval, isbox
 from numpy.random import Generator
 
@@ -20,16 +24,34 @@ def untraced(value):
     return value
 
 
+def traced(theta):
+    r"""theta as the kernels want it: where some of its arrays are traced, a dict that autograd traces as a whole."""
+    return traced_dict(theta) if not isbox(theta) and any(map(isbox, theta.values())) else theta
+
+
+def way_back(*args):
+    r"""A list for what a kernel keeps for its derivative, or None if none of its arguments is traced."""
+    return [] if any(map(isbox, args)) else None
+
+
+@primitive
 def log_sum_exp(a, axis):
     r"""log sum_i exp a_i along `axis`, without overflow; a row of -inf gives -inf."""
-    top = np.max(untraced(a), axis=axis, keepdims=True)  # a constant: the derivative with respect to it is zero
-    top = np.where(np.isfinite(top), top, 0.0)
-    return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis)
+    top = a.max(axis=axis, keepdims=True)
+    top[~onp.isfinite(top)] = 0.0
+    return onp.log(onp.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
 
 
+@primitive
 def log_mean_exp(a, axis):
     r"""log (1/n) sum_i exp a_i along `axis` of length n: the log of the mean, never the mean of the logs."""
-    return log_sum_exp(a, axis) - np.log(a.shape[axis])
+    return log_sum_exp(a, axis) - math.log(a.shape[axis])
+
+
+# The derivative is the softmax, here in autograd's own operations, so that it has derivatives, too.
+_softmax = lambda a, log_sum, axis: np.exp(a - np.expand_dims(log_sum, axis))
+defvjp(log_sum_exp, lambda ans, a, axis: lambda g: np.expand_dims(g, axis) * _softmax(a, ans, axis))
+defvjp(log_mean_exp, lambda ans, a, axis: lambda g: np.expand_dims(g / a.shape[axis], axis) * _softmax(a, ans, axis))
 
 
 def weighted_mean(a, log_w=None, axis=-2):

@@ -14,10 +14,11 @@ import math
 from dataclasses import dataclass
 
 import autograd.numpy as np
+import numpy as onp
 
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.kernels import rollout
-from rnnvae_ref.numerics import PARTICLES, check_count, check_rng, describe, untraced
+from rnnvae_ref.numerics import PARTICLES, check_count, check_rng, describe, traced, untraced
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class RNN:
         if not isinstance(theta, dict):
             raise ValueError(f"theta must be a dict of arrays; got {describe(theta)}")
         shapes, optional = self.shapes(), {"sigma": [(), (self.hidden,)], "logit_rho": [()], "v": [(self.hidden,)]}
-        for key in [*shapes, *theta]:
+        for key in dict.fromkeys([*shapes, *theta]):
             if key not in theta:
                 raise ValueError(f"theta lacks {key!r}; this RNN needs {', '.join(shapes)}")
             if key not in shapes and key not in optional:
@@ -124,6 +125,7 @@ def table(rnn, theta, X, eps=None, sigma=None):
 def run(rnn, theta, X, eps=None, sigma=None):
     r"""H (T, [S,] L, N, D), fast, and the table ell that it gives; arguments as in `table`."""
     X, observed = check(rnn, theta, X, eps, sigma)
+    theta = traced(theta)
     H = _states(rnn, theta, X, eps, sigma)
     ell = rnn.emission.table(theta, H, X)
     if observed.all():
@@ -171,7 +173,7 @@ def predictive_states(rnn, theta, X):
     r"""h_1 .. h_{T+1}, (T+1, L, N, D), the states that the next step is predicted from. X without padding."""
     check(rnn, theta, X)
     X = whole(rnn, X)
-    return _states(rnn, theta, np.concatenate([X, X[-1:]]), None, None)  # h_t never sees x_t, so the extra step is idle
+    return _states(rnn, traced(theta), np.concatenate([X, X[-1:]]), None, None)  # h_t never sees x_t, so the extra step is idle
 
 
 def _only(H):
@@ -198,7 +200,7 @@ def whole(rnn, X):
 
 def _states(rnn, theta, X, eps, sigma):
     noise = None if eps is None else sigma * eps
-    return rollout(theta["h1"], theta["W"], rnn.emission.drive(theta, X[:-1]), noise, rnn.transition == "linear")
+    return rollout(theta, X, noise, rnn.transition == "linear")
 
 
 def check(rnn, theta, X, eps=None, sigma=None):
@@ -233,10 +235,10 @@ def _check_noise(rnn, X, eps):
 
 def _check_array(name, value, shapes):
     value = untraced(value)
-    value = np.asarray(value) if np.isscalar(value) else value
+    value = value if isinstance(value, np.ndarray) or not np.isscalar(value) else np.asarray(value)
     if not isinstance(value, np.ndarray) or value.dtype != np.float64 or value.shape not in shapes:
         raise ValueError(f"{name} must be float64 with shape {' or '.join(map(str, shapes))}; got {describe(value)}")
-    if not np.isfinite(value).all():
+    if not onp.isfinite(value).all():
         raise ValueError(f"{name} must be finite; got {value[~np.isfinite(value)].flat[0]} among its numbers")
 
 

@@ -9,6 +9,9 @@ import pytest  # noqa: E402
 from tests.models import EMISSIONS, TRANSITIONS, random_model  # noqa: E402
 
 
+collect_ignore = ["benchmarks"]  # `make bench`: its opponents are not installed for the tests
+
+
 @pytest.fixture(autouse=True)
 def _seed_for_check_grads():
     np.random.seed(0)  # noqa: NPY002  autograd's check_grads draws from the global generator

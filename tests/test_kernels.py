@@ -61,20 +61,29 @@ def test_gradient_with_respect_to_the_noise_equals_the_plain_loop():
         assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
 
 
-def test_check_grads_of_each_kernel():
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_check_grads_of_each_kernel(emission):
     rng = np.random.default_rng(3)
-    X = rng.integers(0, 4, (5, 2))
-    h1, W, drive, noise = (rng.standard_normal(s) for s in [(1, 3), (3, 3), (4, 2, 3), (4, 2, 2, 1, 3)])
-    C, c, U, b = (rng.standard_normal(s) for s in [(3, 4), (4,), (4, 3), (3,)])
+    _, theta, X = random_model(emission)
+    noise = rng.standard_normal((3, 2, 2, 1, 2))
     for linear in (False, True):
-        run = lambda h1, W, drive, noise, linear=linear: kernels.rollout(h1, W, drive, noise, linear)
-        check_grads(run, argnum=[0, 1, 2, 3], modes=["rev"], order=1)(h1, W, drive, noise)
-    check_grads(lambda U, b: kernels.embed(U, b, X), argnum=[0, 1], modes=["rev"], order=1)(U, b)
-    H = kernels.rollout(h1, W, drive, noise, False)
-    check_grads(lambda H, C, c: kernels.log_categorical(H, C, c, X), argnum=[0, 1, 2], modes=["rev"], order=1)(H, C, c)
-    Y, C, c, s = rng.standard_normal((5, 2, 3)), rng.standard_normal((3, 3)), rng.standard_normal(3), np.array([0.5, 1.0, 2.0])
-    check_grads(lambda U, b: kernels.affine(U, b, Y), argnum=[0, 1], modes=["rev"], order=1)(U[:3], b)
-    check_grads(lambda *p: kernels.log_gaussian(*p, Y), argnum=[0, 1, 2, 3], modes=["rev"], order=1)(H, C, c, s)
+        run = lambda theta, noise, linear=linear: kernels.rollout(theta, X, noise, linear)
+        check_grads(run, argnum=[0, 1], modes=["rev"], order=1)(theta, noise)
+    H = kernels.rollout(theta, X, noise, False)
+    log_p = {
+        "categorical": lambda theta, H: kernels.log_categorical(theta, H, X, []),
+        "gaussian": lambda theta, H: kernels.log_gaussian(theta, H, X, 0.1, []),
+    }
+    check_grads(log_p[emission], argnum=[0, 1], modes=["rev"], order=1)(theta, H)
+
+
+def test_theta_may_be_a_dict_of_traced_arrays_and_numbers():
+    """As where a gradient is taken of some parameters only; the kernels want one dict that is traced as a whole."""
+    rnn, theta, X = random_model()
+    eps, total = np.ones((3, 1, 1, 3, 2)), lambda tabulate, th: np.sum(tabulate(rnn, th, X, eps, th["sigma"]))
+    for_W = [grad(lambda W, g=g: total(g, theta | {"W": W, "sigma": 0.3}))(theta["W"]) for g in (table, plain_table)]
+    whole = grad(lambda th: total(table, th))(theta | {"sigma": np.array(0.3)})["W"]
+    assert_same(for_W, [whole, whole])
 
 
 def test_blocks_do_not_change_the_result(monkeypatch):
@@ -86,9 +95,10 @@ def test_blocks_do_not_change_the_result(monkeypatch):
 
 def test_log_categorical_is_stable_where_probabilities_underflow():
     H, X = np.array([[[[1.0]]]]), np.array([[0]])
-    C, c = np.array([[-4000.0, 4000.0]]), np.zeros(2)
-    assert kernels.log_categorical(H, C, c, X) == -8000.0
-    assert_array_equal(grad(lambda c: np.sum(kernels.log_categorical(H, C, c, X)))(c), [1.0, -1.0])
+    theta = {"C": np.array([[-4000.0, 4000.0]]), "c": np.zeros(2)}
+    assert kernels.log_categorical(theta, H, X, None) == -8000.0
+    gradient = grad(lambda th: np.sum(kernels.log_categorical(th, H, X, [])))(theta)
+    assert_array_equal(gradient["c"], [1.0, -1.0])
 
 
 def test_a_vjp_neither_writes_into_its_input_nor_keeps_state():
@@ -100,13 +110,26 @@ def test_a_vjp_neither_writes_into_its_input_nor_keeps_state():
         assert_array_equal(theta[key], before[key])
 
 
-def test_no_table_over_symbols_is_kept():
+def test_a_table_over_symbols_is_kept_for_a_gradient_only():
     rnn, theta, X = random_model(T=200, N=20, V=500, D=2)
+    size = 8 * 200 * 20 * 500
+    assert peak_of(lambda: log_likelihood(rnn, theta, X)) < 0.25 * size
+    assert peak_of(lambda: grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)) < 1.25 * size
+
+
+def test_a_gradient_keeps_two_arrays_of_the_size_of_H():
+    """H and the gradient with respect to it; all else is done in blocks."""
+    rnn, theta, X = random_model("gaussian", T=400, N=50, D=32, M=1)
+    assert peak_of(lambda: grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)) < 2.3 * 8 * 400 * 50 * 32
+
+
+def peak_of(run):
+    """The most memory that a call takes at once, in bytes."""
     tracemalloc.start()
-    grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)
+    run()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.25 * 8 * 200 * 20 * 500  # a quarter of what (T, L, N, V) floats would take
+    return peak
 
 
 def calls(T, **sizes):

@@ -20,6 +20,12 @@ ORDER = [
     *("bound", "noise", "appendix", "particles", "data", "training"),
     *("equations", "evaluation", "__main__"),
 ]
+MORE = {
+    "rnnvae_ref": set(),
+    "figures": {"figures"},
+    "tests": {"figures", "tests", "pytest"},
+    "tests/benchmarks": {"figures", "tests", "torch", "jax"},
+}
 FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures") for p in (ROOT / folder).rglob("*.py"))
 
 
@@ -50,10 +56,8 @@ def test_nothing_imports_figures_or_tests_and_only_the_named_packages_are_used()
     allowed = {"numpy", "autograd", "scipy", "matplotlib", "rnnvae_ref", *sys.stdlib_module_names}
     for path in FILES:
         used = {m.split(".")[0] for m in imports(path) if m}
-        folder = path.relative_to(ROOT).parts[0]
-        assert used <= allowed | {"rnnvae_ref": set(), "figures": {"figures"}, "tests": {"figures", "tests", "pytest"}}[folder], (
-            path
-        )
+        folder = path.relative_to(ROOT).parts[0] + "/benchmarks" * ("benchmarks" in path.parts)
+        assert used <= allowed | MORE[folder], path
 
 
 def test_oracles_share_no_code_with_the_package():
@@ -119,7 +123,7 @@ def test_a_gradient_has_few_autograd_nodes_however_long_the_sequence(emission):
                 stack += node.parents
         return len(seen)
 
-    assert nodes(5) == nodes(50) <= 40
+    assert nodes(5) == nodes(50) <= 8
 
 
 def test_pins_lie_within_the_ranges_of_the_package():
