@@ -15,7 +15,7 @@ PICTURES := $(NAMES:%=figures/out/%.png)
 NUMBERS := $(foreach name,$(NAMES),$(firstword $(subst _, ,$(name))))
 SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/data/*) figures/style.py figures/house.mplstyle figures/__main__.py
 
-.PHONY: figures study publish test lint clean help $(NUMBERS)
+.PHONY: figures study publish test bench lint clean help $(NUMBERS)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -37,6 +37,11 @@ publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--st
 
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest
+
+bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about five minutes (PUBLISH=--publish)
+	@$(PY) -c "import torch, jax" 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check $$( \
+	  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'])")
+	$(PY) -m tests.benchmarks $(PUBLISH)
 
 lint: | $(STAMP)  ## style, with ruff
 	@$(PY) -m ruff --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --disable-pip-version-check "ruff>=0.6"

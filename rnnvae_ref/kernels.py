@@ -16,7 +16,9 @@ import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
 BLOCK = 1 << 15  # numbers in a block: 256 kB
-np.empty(31 << 17)  # 31 MB, never touched: once it is freed, glibc keeps smaller blocks for reuse instead of giving their pages back
+np.empty(
+    31 << 17
+)  # 31 MB, never touched: once it is freed, glibc keeps smaller blocks for reuse instead of giving their pages back
 
 
 @primitive

@@ -3,7 +3,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before numpy starts: at these sizes a second thread only gets in the way
 
-import numpy as np  # noqa: E402
+import numpy as np  # noqa: E402, I001
 import pytest  # noqa: E402
 
 from tests.models import EMISSIONS, TRANSITIONS, random_model  # noqa: E402

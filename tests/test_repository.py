@@ -138,7 +138,7 @@ def test_pins_lie_within_the_ranges_of_the_package():
 def test_readme_quotes_published_numbers():
     """Every number marked `name: value` in README's table of figures stands in a committed JSON."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    quoted = re.findall(r"<!-- (fig\d\d\w*): (.+?) -->\s*(-?\d+(?:\.\d+)?)", readme)
+    quoted = re.findall(r"<!-- (fig\d\d\w*|bench): (.+?) -->\s*(-?\d+(?:\.\d+)?)", readme)
     assert len(quoted) >= 8
     for figure, key, shown in quoted:
         record = json.loads((ROOT / "figures" / "published" / f"{figure}.json").read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""`python -m tests.benchmarks`, or `make bench`: how fast one value and gradient is, against PyTorch, JAX and the matrix products."""
+"""`make bench`: how fast one value and gradient is, against PyTorch, JAX and the matrix products alone."""
