@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON3 ?= python3
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp
+IMPL ?= mine.py
 
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -15,7 +16,7 @@ PICTURES := $(NAMES:%=figures/out/%.png)
 NUMBERS := $(foreach name,$(NAMES),$(firstword $(subst _, ,$(name))))
 SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/data/*) figures/style.py figures/house.mplstyle figures/__main__.py
 
-.PHONY: figures study publish test bench lint clean help $(NUMBERS)
+.PHONY: figures study publish test skeleton check bench lint clean help $(NUMBERS)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -37,6 +38,12 @@ publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--st
 
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest
+
+skeleton: | $(STAMP)  ## the exercises' file to fill in, mine.py (IMPL=another.py)
+	@$(PY) -m tests.exercises.skeleton "$(IMPL)"
+
+check: | $(STAMP)  ## grade it: IMPL=mine.py; more with CHECK="-m ex3 --seed 1 --json out.json"
+	@$(PY) -m pytest tests/exercises --impl "$(IMPL)" --no-header -p no:cacheprovider --tb=no -rN $(CHECK)
 
 bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about five minutes (PUBLISH=--publish)
 	@$(PY) -c "import torch, jax" 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check $$( \

@@ -1,0 +1,60 @@
+"""`pytest tests/exercises --impl mine.py [--seed K] [--limit SECONDS] [--json FILE] [-m ex3]` grades a file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.exercises import grading, run, solutions
+from tests.exercises.exercises import EXERCISES
+
+VERDICTS = pytest.StashKey()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("exercises")
+    group.addoption("--impl", help="the file to grade; without it the reference solutions are")
+    group.addoption("--seed", type=int, default=0, help="other data for the same exercises (0)")
+    group.addoption("--limit", type=float, default=5.0, help="seconds that one call may take (5)")
+    group.addoption("--json", help="write the verdicts to this file")
+
+
+def pytest_configure(config):
+    config.stash[VERDICTS] = {}
+    for exercise in EXERCISES:
+        config.addinivalue_line("markers", f"ex{exercise.number}: {exercise.title}")
+    impl = config.getoption("impl", None)
+    if impl and not Path(impl).is_file():
+        raise pytest.UsageError(f"--impl must name a Python file; there is no {impl} (make skeleton writes one)")
+
+
+@pytest.fixture(scope="session")
+def call(request):
+    """Calls a function of the file that is graded, in a process of its own; the reference's here."""
+    impl = request.config.getoption("impl", None)
+    if impl is None:
+        yield run.Here(vars(solutions))
+        return
+    apart = run.Apart(Path(impl).resolve(), request.config.getoption("limit"))
+    yield apart
+    apart.close()
+
+
+@pytest.fixture
+def grade(call, request):
+    """The verdict on a function, which is also kept for the summary."""
+
+    def graded(function):
+        verdict = grading.grade(function, call, request.config.getoption("seed", 0))
+        request.config.stash.setdefault(VERDICTS, {})[function.name] = verdict
+        return verdict
+
+    return graded
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    impl, verdicts = config.getoption("impl", None), config.stash.get(VERDICTS, {})
+    if impl and verdicts:
+        for line in grading.lines(verdicts):
+            terminalreporter.write_line(line)
+        if config.getoption("json"):
+            grading.write_json(config.getoption("json"), verdicts, Path(impl).name, config.getoption("seed"))
