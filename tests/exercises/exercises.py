@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import autograd.numpy as anp
 import numpy as np
 from autograd import grad
-from scipy.special import gammaln, pdtr
+from scipy.special import gammaln, logsumexp, pdtr
 
 from rnnvae_ref import RNN, Categorical, F, Gaussian, kalman, log_likelihood, particles
 
@@ -96,9 +96,7 @@ def exact_log_softmax(z):
 
 
 def along(axis):
-    return lambda e, z: (
-        z - np.log(np.sum(np.exp(z - z.max(axis, keepdims=True)), axis, keepdims=True)) - z.max(axis, keepdims=True)
-    )
+    return lambda e, z: z - logsumexp(z, axis=axis, keepdims=True)
 
 
 def score(theta, X, H, shift=0, first=0, of=lambda log_p: log_p):
@@ -250,9 +248,7 @@ BOUND = {
 }
 EVIDENCE = {
     "that is K: the mean of the logs; log p(X) is the log of the mean": lambda e, ell, w: sums(ell, w)[0],
-    "the probabilities of the paths are missing": lambda e, ell, w: (
-        np.log(np.exp(ell.sum(0) - ell.sum(0).max()).sum()) + ell.sum(0).max()
-    ),
+    "the probabilities of the paths are missing": lambda e, ell, w: logsumexp(ell.sum(axis=0)),
     "the paths are weighted equally; their probabilities are exp(log_w)": lambda e, ell, w: sums(ell, 0 * w - np.log(len(w)))[1],
     "log and sum over t are exchanged: prod_t comes first, then the sum over paths": lambda e, ell, w: sum(
         sums(row[None], w)[1] for row in ell

@@ -1,7 +1,5 @@
 """The variance starts at 1, as if h_1 were noisy, too."""
 
-import numpy as np
-
 HINT = "h_1 has no noise"
 
 

@@ -1,7 +1,5 @@
 """The mean over particles is taken of the logs."""
 
-import numpy as np
-
 HINT = "mean of the logs"
 
 
