@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import doctest
 import inspect
 import json
 import re
@@ -163,3 +164,32 @@ def test_the_skeleton_never_overwrites(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="is there already"):
         skeleton.main()
     assert path.read_text(encoding="utf-8") == "my work"
+
+
+SHEETS = sorted((ROOT / "derivations" / "exercises").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: f"ex{e.number}")
+def test_each_exercise_has_a_sheet_whose_examples_are_true(exercise):
+    (path,) = [path for path in SHEETS if int(path.stem[:2]) == exercise.number]
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# Exercise {exercise.number}: ") and re.search(r"\d+ minutes, level [123]\.", text)
+    assert "\n## Pencil\n" in text and "\n## Code\n" in text and "**Goal.**" in text
+    assert all(f"`{function.name}(" in text for function in exercise.functions)
+    examples = doctest.testfile(str(path), module_relative=False, globs=dict(vars(solutions)))
+    assert examples.failed == 0 and (examples.attempted > 0 or exercise.number == 10)
+
+
+def test_index_and_answers_cover_every_sheet_and_half_of_them_go_beyond_the_package():
+    index = (ROOT / "derivations/exercises/README.md").read_text(encoding="utf-8")
+    answers = (ROOT / "derivations/exercises/answers.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| \[(\d+)\]\((.+?)\) ", index, flags=re.M))
+    assert list(rows.values()) == [path.name for path in SHEETS] and len(rows) == len(EXERCISES)
+    assert 2 * index.count("| yes |") >= len(EXERCISES)
+    for path in SHEETS:
+        number, text = int(path.stem[:2]), path.read_text(encoding="utf-8")
+        questions = len(re.findall(r"^\d\. ", text, flags=re.M))
+        part = re.split(rf"^## {number}\. .+$", answers, flags=re.M)[1].split("\n## ")[0]
+        assert len(re.findall(r"^\d\. ", part, flags=re.M)) == questions >= 2, path.name
+        minutes, level = re.search(r"(\d+) minutes, level (\d)", text).groups()
+        assert re.search(rf"\({path.name}\).*\| {minutes} \| {level} \|", index), path.name

@@ -10,6 +10,7 @@ from rnnvae_ref.equations import EQUATIONS
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "derivations").glob("*.md"))
+SHEETS = sorted((ROOT / "derivations" / "exercises").glob("*.md"))
 FORBIDDEN = ("$$", r"\tag", r"\label", r"\newcommand", r"\operatorname", r"\mbox", r"\eqref", r"\ref{")
 
 
@@ -43,7 +44,7 @@ def test_each_equation_is_numbered_in_its_fence_and_points_at_its_function_and_t
     assert not e.figure or e.figure in body
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES + SHEETS, ids=lambda p: p.stem)
 def test_mathematics_renders_on_github(path):
     content = text(path)
     assert content.count("```") % 2 == 0
@@ -57,7 +58,7 @@ def test_mathematics_renders_on_github(path):
     assert without.count("$`") == without.count("`$") and not re.search(r"(?<!`)\$(?!`)", without)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES + SHEETS, ids=lambda p: p.stem)
 def test_code_and_tests_that_are_named_exist(path):
     for dotted in re.findall(r"`(rnnvae_ref\.[\w.]+)`", text(path)):
         parts = dotted.split(".")
@@ -68,7 +69,7 @@ def test_code_and_tests_that_are_named_exist(path):
         assert re.search(rf"^def {name}\(", text(ROOT / file), flags=re.M), f"{file}::{name}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES + SHEETS, ids=lambda p: p.stem)
 def test_links_resolve(path):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text(path)):
         assert target.startswith("https://arxiv.org/") or (path.parent / target).exists(), target

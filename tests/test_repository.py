@@ -135,11 +135,12 @@ def test_pins_lie_within_the_ranges_of_the_package():
     assert set(pinned) == {"numpy", "autograd", "scipy", "matplotlib", "pytest"}
 
 
-def test_readme_quotes_published_numbers():
-    """Every number marked `name: value` in README's table of figures stands in a committed JSON."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    quoted = re.findall(r"<!-- (fig\d\d\w*|bench): (.+?) -->\s*(-?\d+(?:\.\d+)?)", readme)
-    assert len(quoted) >= 8
+@pytest.mark.parametrize("page", ["README.md", "derivations/teaching.md"])
+def test_pages_quote_published_numbers(page):
+    """Every number marked `name: value` stands in a committed JSON, rounded as it is shown."""
+    text = (ROOT / page).read_text(encoding="utf-8").replace(r"\|", "|")
+    quoted = re.findall(r"<!-- (fig\d\d\w*|bench): (.+?) -->\s*(-?\d+(?:\.\d+)?)", text)
+    assert len(quoted) >= 8 and len(quoted) == text.count("<!--")
     for figure, key, shown in quoted:
         record = json.loads((ROOT / "figures" / "published" / f"{figure}.json").read_text(encoding="utf-8"))
         digits = len(shown.split(".")[1]) if "." in shown else 0
