@@ -42,8 +42,8 @@ test: | $(STAMP)  ## all tests, and the examples in README
 skeleton: | $(STAMP)  ## the exercises' file to fill in, mine.py (IMPL=another.py)
 	@$(PY) -m tests.exercises.skeleton "$(IMPL)"
 
-check: | $(STAMP)  ## grade it: IMPL=mine.py; more with CHECK="-m ex3 --seed 1 --json out.json"
-	@$(PY) -m pytest tests/exercises --impl "$(IMPL)" --no-header -p no:cacheprovider --tb=no -rN $(CHECK)
+check: | $(STAMP)  ## grade it: IMPL=mine.py (wrong answers are no error of make's); more with CHECK="-m ex3 --seed 1 --json out.json"
+	@$(PY) -m pytest tests/exercises --impl "$(IMPL)" --no-header -p no:cacheprovider --tb=no -rN $(CHECK) || test $$? -eq 1
 
 bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about five minutes (PUBLISH=--publish)
 	@$(PY) -c "import torch, jax" 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check $$( \

@@ -25,6 +25,9 @@ def pytest_configure(config):
     impl = config.getoption("impl", None)
     if impl and not Path(impl).is_file():
         raise pytest.UsageError(f"--impl must name a Python file; there is no {impl} (make skeleton writes one)")
+    out = config.getoption("json", None)
+    if out and not Path(out).resolve().parent.is_dir():
+        raise pytest.UsageError(f"--json must name a file in a folder that is there; got {out}")
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +56,8 @@ def grade(call, request):
 
 def pytest_terminal_summary(terminalreporter, config):
     impl, verdicts = config.getoption("impl", None), config.stash.get(VERDICTS, {})
+    if impl and not verdicts:
+        terminalreporter.write_line(f"nothing was graded: exercises are ex1 to ex{len(EXERCISES)}")
     if impl and verdicts:
         for line in grading.lines(verdicts):
             terminalreporter.write_line(line)

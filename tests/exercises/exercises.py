@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import autograd.numpy as anp
 import numpy as np
 from autograd import grad
+from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, logsumexp, pdtr
 
 from rnnvae_ref import RNN, Categorical, F, Gaussian, kalman, log_likelihood, particles
@@ -83,6 +84,9 @@ TRAJECTORY = {
     "tanh is missing": lambda e, th, X: other_trajectory(th, X, X[:-1], phi=lambda a: a),
     "W is transposed: vectors are rows, h W": lambda e, th, X: other_trajectory(th, X, X[:-1], W=th["W"].T),
     "b is left out": lambda e, th, X: other_trajectory(th, X, X[:-1], b=0.0),
+    "b stands outside of tanh": lambda e, th, X: other_trajectory(th, X, X[:-1], phi=lambda a: np.tanh(a - th["b"]) + th["b"]),
+    "it starts at 0: h_1 is a parameter": lambda e, th, X: trajectory(th | {"h1": 0 * th["h1"]}, X),
+    "all rows are the last state: each row must be an array of its own": lambda e, *_: np.broadcast_to(e[-1], e.shape),
 }
 
 
@@ -124,32 +128,39 @@ def truncations(rng):
     return [(theta_of(rng, D, V), rng.integers(0, V, T), k) for T, D, V, k in sizes]
 
 
-def by_autograd(theta, X, k):
-    """Term by term: from h_{t-k}, a constant, to log p(x_t | h_t), differentiated by autograd."""
+def by_autograd(theta, X, k, start=lambda t, k: max(t - k, 0), terms=None):
+    """Term by term: from h at start(t, k), a constant, to log p(x_t | h_t), differentiated by autograd."""
     H = trajectory(theta, X[:, None])[:, 0]
 
     def term(W, t):
-        h = H[max(t - k, 0)]
-        for s in range(max(t - k, 0), t):
+        h = H[start(t, k)]
+        for s in range(start(t, k), t):
             h = anp.tanh(anp.dot(h, W) + theta["U"][X[s]] + theta["b"])
         z = anp.dot(h, theta["C"]) + theta["c"]
         return z[X[t]] - anp.log(anp.sum(anp.exp(z)))
 
-    steps = range(1, len(X)) if k > 0 else []  # else h_t counts as a constant
+    steps = [t for t in range(len(X)) if start(t, k) < t and (terms is None or t in terms)]  # else h_t counts as a constant
     return sum((grad(term)(theta["W"], t) for t in steps), np.zeros_like(theta["W"]))
 
 
-def backward(theta, X, k, back=lambda W: W.T, outer=lambda H, s, pre: np.outer(H[s - 1], pre), slope=True):
+def backward(
+    theta, X, k, back=lambda W: W.T, left=lambda H, s: H[s - 1], slope=lambda H, s: 1 - H[s] ** 2, hot=lambda x, X, t: x
+):
     """The backward pass with a mistake."""
     H, total = trajectory(theta, X[:, None])[:, 0], np.zeros_like(theta["W"])
     for t, x in enumerate(X):
         p = np.exp(exact_log_softmax(H[t] @ theta["C"] + theta["c"]))
-        lam = (np.eye(len(p))[x] - p) @ theta["C"].T
+        lam = (np.eye(len(p) + 1)[hot(x, X, t)][: len(p)] - p) @ theta["C"].T
         for s in range(t, max(t - k, 0), -1):
-            pre = lam * (1 - H[s] ** 2 if slope else 1.0)
-            total = total + outer(H, s, pre)
+            pre = lam * slope(H, s)
+            total = total + np.outer(left(H, s), pre)
             lam = pre @ back(theta["W"])
     return total
+
+
+def chunks(t, k):
+    """The start of t's chunk of k steps."""
+    return t - t % k if k else t
 
 
 TRUNCATED = {
@@ -160,8 +171,19 @@ TRUNCATED = {
     **SIGN,
     "the result is transposed: W_ij leads from h_i to h_j": lambda e, *_: e.T,
     "W stands where its transpose belongs on the way back": lambda e, th, X, k: backward(th, X, k, back=lambda W: W),
-    "h_s stands where h_{s-1} belongs": lambda e, th, X, k: backward(th, X, k, outer=lambda H, s, pre: np.outer(H[s], pre)),
-    "the derivative of tanh, 1 - h^2, is missing": lambda e, th, X, k: backward(th, X, k, slope=False),
+    "h_s stands where h_{s-1} belongs": lambda e, th, X, k: backward(th, X, k, left=lambda H, s: H[s]),
+    "the derivative of tanh, 1 - h^2, is missing": lambda e, th, X, k: backward(th, X, k, slope=lambda H, s: 1.0),
+    "1 - h_{s-1}^2 stands where 1 - h_s^2 belongs": lambda e, th, X, k: backward(th, X, k, slope=lambda H, s: 1 - H[s - 1] ** 2),
+    "onehot(x_t) is missing: softmax alone is left": lambda e, th, X, k: backward(th, X, k, hot=lambda x, X, t: len(th["c"])),
+    "x_{t-1} stands where x_t is scored": lambda e, th, X, k: backward(th, X, k, hot=lambda x, X, t: X[t - 1]),
+    "the sequence is cut into chunks of k steps; here every term goes back k steps": lambda e, th, X, k: by_autograd(
+        th, X, k, start=chunks
+    ),
+    "the last term only: every t has a term": lambda e, th, X, k: by_autograd(th, X, k, terms=[len(X) - 1]),
+    "it goes back from T only, k steps: every term goes back k steps of its own": lambda e, th, X, k: by_autograd(
+        th, X, k, start=lambda t, k: min(t, max(len(X) - 1 - k, 0))
+    ),
+    "divided by T: the gradient of a sum over t is asked": lambda e, th, X, k: e / len(X),
 }
 
 
@@ -288,27 +310,51 @@ TILTED = {
     "log p(path) and log q(path) are exchanged": lambda e, *a: tilted(*a, ratio=-1.0),
     "the mean is taken over p; Eq. (12) takes it over q": lambda e, *a: tilted(*a, weigh=0.5),
     "r is the probability of +1, not of -1": lambda e, ell, signs, r: tilted(ell, signs, 1 - r),
+    "log p(path) is missing": lambda e, ell, signs, r: e + signs.shape[1] * np.log(2),
+    "- log q(path) is missing": lambda e, *a: tilted(*a, ratio=0.0) - a[1].shape[1] * np.log(2),
+    "p(path) is 2^-(T-1), not 2^-T: there are T - 1 coins": lambda e, *_: e - np.log(2),
+    "the log of the mean stands where the mean of the log belongs: that is log p(X)": lambda e, ell, signs, r: log_mean(
+        ell.sum(axis=0).tolist()
+    ),
     **SIGN,
 }
 
 
+TILTS = 1 / (1 + np.exp(-np.linspace(-16, 16, 321)))
+
+
+def peak(ell, signs, ratio=1.0):
+    """(height, r) of the best tilt: a fine grid, and then a search around its best point."""
+    height = lambda r: tilted(ell, signs, r, ratio=ratio)
+    i = int(np.argmax([height(r) for r in TILTS]))
+    around = TILTS[max(i - 1, 0)], TILTS[min(i + 1, len(TILTS) - 1)]
+    r = minimize_scalar(lambda r: -height(r), bounds=around, options={"xatol": 1e-12}).x
+    return max((height(r), r), (height(TILTS[i]), TILTS[i]))
+
+
 def judge_tilt(r, ell, signs):
-    best = max(tilted(ell, signs, v) for v in np.linspace(0.001, 0.999, 999))
     if not 0 < r < 1:
-        return f"r must lie between 0 and 1; got {r:.6g}"
-    if tilted(ell, signs, r) >= best - 1e-6:
+        return f"r must lie strictly between 0 and 1; got {r:.6g}"
+    best, at = peak(ell, signs)
+    short = best - tilted(ell, signs, r)
+    if short <= 1e-6:
         return None
     if abs(r - 0.5) < 1e-3:
         return "r = 1/2 is the choice of Eq. (6), not the best q"
-    if tilted(ell, signs, 1 - r) >= best - 1e-6:
+    if best - tilted(ell, signs, 1 - r) <= 1e-6:
         return "r is the probability of +1, not of -1"
-    return f"r = {r:.6g} gives {tilted(ell, signs, r):.6f}, but {best:.6f} can be had: is it a local maximum, or a minimum?"
+    if abs(r - peak(ell, signs, ratio=0.0)[1]) < 1e-3:
+        return "that makes E_q of the likelihood largest: the term log p(path) - log q(path) is missing"
+    if abs(r - at) < 0.01:
+        return f"near the best r, but the bound there is {short:.2g} lower: refine the grid"
+    return f"r = {r:.6g} gives {best - short:.6f}, but {best:.6f} can be had: is it a local maximum?"
 
 
 def tilts_to_find(rng):
     cases = [(3.0 * rng.standard_normal((T, 2 ** (T - 1))), all_signs(T)) for T in (2, 3, 5)]
-    extremes = 25.0 * (np.abs(all_signs(5).sum(axis=1)) == 4) + 0.5 * all_signs(5).sum(axis=1)  # a maximum at either end
-    return [*cases, (extremes[None] / 5 * np.ones((5, 1)), all_signs(5))]
+    heads = (all_signs(4) > 0).sum(axis=1)
+    two_peaks = [np.array([6.0, -8.0, -3.0, 3.0])[k] * np.array([[1.0], [0.0], [0.0], [0.0]]) for k in (heads, 3 - heads)]
+    return [*cases, *((ell, all_signs(4)) for ell in two_peaks)]
 
 
 # 7 and 8: noise
@@ -377,10 +423,24 @@ CONTROL = {
     "the covariances must be centred: subtract the sample means first": lambda e, v, eps: (
         v.mean() - eps.mean(axis=0) @ np.linalg.lstsq(eps, v, rcond=None)[0]
     ),
-    "beta lacks Cov(eps)^-1": lambda e, v, eps: (
-        v.mean() - eps.mean(axis=0) @ ((eps - eps.mean(axis=0)).T @ (v - v.mean()) / len(v))
+    "beta is taken column by column; the whole of Cov(eps) must be inverted": lambda e, v, eps: (
+        v.mean() - np.sum(eps.mean(axis=0) * covariance(eps, v) / eps.var(axis=0))
+    ),
+    "the covariances are divided by different numbers: by S, and Cov(eps) by S - 1": lambda e, v, eps: (
+        v.mean() - (v.mean() - e) * (len(v) - 1) / len(v)
+    ),
+    "the covariances are divided by different numbers: by S - 1, and Cov(eps) by S": lambda e, v, eps: (
+        v.mean() - (v.mean() - e) * len(v) / (len(v) - 1)
+    ),
+    "beta lacks Cov(eps)^-1": lambda e, v, eps: v.mean() - eps.mean(axis=0) @ covariance(eps, v),
+    "beta lacks Cov(eps)^-1 (covariances by S - 1)": lambda e, v, eps: (
+        v.mean() - eps.mean(axis=0) @ covariance(eps, v) * len(v) / (len(v) - 1)
     ),
 }
+
+
+def covariance(eps, values):
+    return (eps - eps.mean(axis=0)).T @ (values - values.mean()) / len(values)
 
 
 # 9 to 11: several particles
@@ -426,28 +486,37 @@ PER_STEP_MIXTURE = {
 }
 
 
+def shown_shape(value):
+    return f"shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
 def judge_counterexample(answer):
     if not (isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[0], dict)):
         return "a tuple (theta, X) is asked, theta a dict of arrays"
     theta, X = answer
     if "h1" not in theta or np.ndim(theta["h1"]) != 2 or not 1 <= np.shape(theta["h1"])[1] <= 4:
-        return "theta['h1'] must be (2, D), one row a particle, D from 1 to 4"
+        return f"theta['h1'] must be (2, D), one row a particle, D from 1 to 4; got {shown_shape(theta.get('h1'))}"
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != 1 or not 1 <= len(X) <= 10:
+        return f"X must be an array of integers (T, 1), T up to 10; got {shown_shape(X)}"
     rnn = RNN(Categorical(2), np.shape(theta["h1"])[1], 2)
     try:
-        difference = (particles.per_step_mixture(rnn, theta, X) - particles.trajectory_mixture(rnn, theta, X)).tolist()
+        difference = float(particles.per_step_mixture(rnn, theta, X)[0] - particles.trajectory_mixture(rnn, theta, X)[0])
     except ValueError as error:
         return str(error)
-    if len(X) > 10 or len(difference) != 1:
-        return f"X must be (T, 1), T up to 10; got {np.shape(X)}"
-    return None if difference[0] >= 0.1 else why_no_counterexample(difference[0], theta, X)
+    return None if difference >= 0.1 else why_no_counterexample(difference, rnn, theta, X)
 
 
-def why_no_counterexample(difference, theta, X):
+def why_no_counterexample(difference, rnn, theta, X):
+    H = F(rnn, theta, X)
+    if not np.isfinite(difference):
+        return "the numbers in theta are too large: the likelihoods are not finite"
     if len(X) == 1:
         return "with T = 1 both are the same number: there is one step, and one mean"
-    if np.allclose(theta["h1"][0], theta["h1"][1]):
+    if np.allclose(H[0, 0], H[0, 1]):
         return "the two particles start at the same h_1, so they are one, and (17) = (26)"
-    sign = "here Eq. (26) is the larger: one particle is better at every step; let them take turns"
+    if np.abs(H[1:, 0] - H[1:, 1]).max() < 1e-3:
+        return "the particles meet after the first step: W must keep them apart"
+    sign = "here Eq. (26) is the larger: over the whole sequence one particle does better; let them take turns"
     return f"{sign if difference < -1e-9 else '(17) must exceed (26) by 0.1'}; (17) - (26) = {difference:.4f}"
 
 
@@ -473,7 +542,18 @@ STRETCHES = {
     "only the last stretch is counted": lambda e, ell, r: exact_stretches(ell[last(r) :], r[last(r) :]),
     "- log L is missing in each stretch": lambda e, ell, r: e + (1 + r.sum()) * math.log(ell.shape[1]),
     "- log L is subtracted once; there is a mean in each stretch": lambda e, ell, r: e + r.sum() * math.log(ell.shape[1]),
-    "resampling comes after step t, not before it": lambda e, ell, r: exact_stretches(ell, np.append(r[1:], False)[: len(r)]),
+    "resampled[t] cuts between rows t and t + 1; here it cuts between t - 1 and t": lambda e, ell, r: exact_stretches(
+        ell, np.append(r[1:], False)[: len(r)]
+    ),
+    "resampled[t] cuts between rows t and t + 1; here it cuts between t + 1 and t + 2": lambda e, ell, r: exact_stretches(
+        ell, np.append(False, r[:-1])[: len(r)]
+    ),
+    "True and False are exchanged: True is a cut": lambda e, ell, r: exact_stretches(ell, ~r),
+    "the last stretch is left out": lambda e, ell, r: e - exact_stretches(ell[last(r) :], r[last(r) :]),
+    "log L is subtracted at each step; there is one mean in each stretch": lambda e, ell, r: (
+        e - (len(ell) - 1 - r.sum()) * math.log(ell.shape[1])
+    ),
+    "the mean of the logs stands where the log of the mean belongs": lambda e, ell, r: ell.mean(axis=1).sum(),
     **SIGN,
     **BITS,
 }

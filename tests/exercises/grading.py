@@ -23,6 +23,11 @@ class Verdict:
 
 def grade(function, call, seed=0):
     """The verdict on one function, tried on its cases, smallest first."""
+    with np.errstate(all="ignore"):
+        return _grade(function, call, seed)
+
+
+def _grade(function, call, seed):
     cases = function.cases(np.random.default_rng(seed))
     answers = []
     for args in cases:
@@ -85,11 +90,10 @@ def hint(function, cases, answers, first):
     expected = [function.exact(*args) for args in cases]
     if not np.isfinite(answers[first]).all() and all(np.isfinite(e).all() for e in expected):
         return "it gives inf or nan on large numbers: subtract the largest before exp (log-sum-exp)"
-    with np.errstate(all="ignore"):
-        for sentence, wrong in function.mistakes.items():
-            if all(close(a, wrong(e, *args)) for a, e, args in zip(answers, expected, cases, strict=True)):
-                return sentence
-    got, wanted = (np.array2string(np.asarray(v), precision=6, threshold=20) for v in (answers[first], expected[first]))
+    for sentence, wrong in function.mistakes.items():
+        if all(close(a, wrong(e, *args)) for a, e, args in zip(answers, expected, cases, strict=True)):
+            return sentence
+    got, wanted = (np.array2string(np.asarray(v), precision=10, threshold=20) for v in (answers[first], expected[first]))
     return f"got {got}, expected {wanted} for {inputs(function, cases[first])}"
 
 

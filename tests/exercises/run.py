@@ -37,14 +37,14 @@ def outcome(function, args):
     except SystemExit:
         return {"error": "it calls sys.exit(); return instead"}
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}{line_of(error)}"}
+        return {"error": f"{type(error).__name__}: {error}{line_of(error, getattr(function, '__globals__', {}).get('__file__'))}"}
     changed = [name for name, new, old in zip(parameters(function), given, args, strict=False) if not same(new, old)]
     return {"value": plain(value), "printed": bool(shown.getvalue()), "changed": changed}
 
 
-def line_of(error):
+def line_of(error, file):
     """Where in the student's own file."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(sys.prefix)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return f" (line {lines[-1]})" if lines else ""
 
 
@@ -151,7 +151,7 @@ def loaded(path):
     except SyntaxError as error:
         return None, {"error": f"{type(error).__name__} in line {error.lineno}: {error.msg}"}
     except Exception as error:
-        return None, {"error": f"{type(error).__name__}: {error}{line_of(error)}"}
+        return None, {"error": f"{type(error).__name__}: {error}{line_of(error, str(path))}"}
 
 
 def one_call(module, name, args):

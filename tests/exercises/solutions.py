@@ -149,8 +149,8 @@ def penalty(a, c, s, sigma, T):
 def control_variate(values, eps):
     """The estimate of E[values] with eps as a control variate: mean(values) - mean(eps) beta, a float.
 
-    values (S,): draws of sum_t log p(x_t | h_t); eps (S, K): their noise, whose mean is known to be 0. beta = Cov(eps)^-1
-    Cov(eps, values), both covariances from the sample.
+    values (S,): draws of sum_t log p(x_t | h_t); eps (S, J): their noise, J numbers each, whose means are known to be 0.
+    beta = Cov(eps)^-1 Cov(eps, values), both covariances from the sample.
     """
     away = eps - eps.mean(axis=0)
     beta = np.linalg.solve(away.T @ away, away.T @ (values - values.mean()))
@@ -176,8 +176,8 @@ def per_step_mixture(ell):
 def counterexample():
     """theta and X for which Eq. (17) exceeds Eq. (26) by 0.1 nats or more, so neither bounds the other: a tuple (theta, X).
 
-    Two symbols, two particles, D up to 4, one sequence: h1 (2, D), one row a particle, W (D, D), U (2, D), b (D,), C (D, 2),
-    c (2,), all floats; X (T, 1) of 0 and 1, T up to 10.
+    Two symbols, two particles, D up to 4, one sequence. theta: float arrays h1 (2, D), one row a particle, W (D, D), U (2, D),
+    b (D,), C (D, 2), c (2,);  X: an array of integers 0 and 1, (T, 1), T up to 10.
     """
     swap = {"W": [[-5.0]], "U": [[0.0], [0.0]], "b": [0.0], "C": [[-2.0, 2.0]], "c": [0.0, 0.0]}  # h -> -h at each step
     theta = {key: np.array(value) for key, value in swap.items()} | {"h1": np.array([[1.0], [-1.0]])}
@@ -190,8 +190,8 @@ def counterexample():
 def evidence_in_stretches(ell, resampled):
     """log of the estimate of p(X) by a particle filter that resamples at some steps only, a float.
 
-    ell (T, L): log p(x_t | h_t^l) of the L particles at each step; resampled (T-1,) of bool: whether they were resampled after
-    step t, and so have equal weights again. Between two resamplings weights multiply up.
+    ell (T, L): log p(x_t | h_t^l) of the L particles at each step; resampled (T-1,) of bool: whether they were resampled between
+    row t and row t + 1, and so have equal weights again. Between two resamplings weights multiply up.
     """
     log_w, total = np.zeros(ell.shape[1]), 0.0
     for t, row in enumerate(ell):
