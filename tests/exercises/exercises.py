@@ -333,6 +333,8 @@ def peak(ell, signs, ratio=1.0):
 
 
 def judge_tilt(r, ell, signs):
+    if np.ndim(r) > 0 or not isinstance(r, int | float | np.number | np.ndarray):
+        return "a float is asked"
     if not 0 < r < 1:
         return f"r must lie strictly between 0 and 1; got {r:.6g}"
     best, at = peak(ell, signs)
