@@ -4,7 +4,7 @@ Neural Network Time Series Models and Variational Bayesian Models", arXiv:1504.0
 Read the modules in this order, which is also the order in which they import one another:
 
     numerics     log_mean_exp and other plumbing          likelihood   Section 1.2, Eqs. (3)-(5)
-    kernels      the three calls that must be fast         inference    Section 2.1, Eqs. (6)-(8)
+    kernels      the four calls that must be fast         inference    Section 2.1, Eqs. (6)-(8)
     emissions    p(x_t | h_t)                              bound        Section 2.2, Eqs. (9)-(15)
     rnn          Section 1.1, Eqs. (1)-(2)                 noise        Section 2.3, Eq. (16)
     exact, quadrature, kalman    ground truth: log p(X), K and the posterior over trajectories, three ways

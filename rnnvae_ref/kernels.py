@@ -8,17 +8,38 @@ r"""The calls that have to be fast, each an autograd primitive with its own vect
 These are the only derivatives in the project that are written by hand, but for the softmax in `numerics`. `rnn.F` and the
 emissions' `log_p` are the same mathematics in plain autograd: they are the specification, and the tests hold the two equal.
 First-order reverse mode only: for Hessians use the plain forms. Arguments are positional because autograd does not trace
-keywords. Three kernels take theta whole: each array that autograd takes out of a dict costs as much as 20 steps of the
-recurrence. Work goes in blocks of steps, so that what is written is still in cache when it is read.
+keywords. Three kernels take theta whole: where arrays are small, each one that autograd takes out of a dict costs as much as
+several steps of the recurrence. `rollout` and `log_categorical` work in blocks of steps, so that what is written is still in
+cache when it is read.
 """
 
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
+from autograd.tracer import isbox
 
 BLOCK = 1 << 15  # numbers in a block: 256 kB
-np.empty(
-    31 << 17
-)  # 31 MB, never touched: once it is freed, glibc keeps smaller blocks for reuse instead of giving their pages back
+
+# 31 MB that are never touched. Freed, they teach this process's glibc to keep smaller blocks instead of returning their pages.
+np.empty(31 << 17)
+
+
+def _define(kernel, vjp_maker):
+    r"""Register a kernel's derivative: vjp_maker(ans, args, argnums) -> vjp(g), which gives {argument number: gradient}."""
+
+    def maker(argnums, ans, args, _):
+        if any(map(isbox, args)):
+            raise NotImplementedError("kernels have first derivatives only; for others use `log_p_X` or `K_delta`, plain loops")
+        vjp = vjp_maker(ans, args, argnums)
+
+        def chosen(g):
+            gradients = vjp(g)
+            if not set(argnums) <= set(gradients):
+                raise NotImplementedError(f"{kernel.__name__} has no derivative with respect to data or settings")
+            return tuple(gradients[i] for i in argnums)
+
+        return chosen
+
+    defvjp_argnums(kernel, maker)
 
 
 @primitive
@@ -42,29 +63,29 @@ def rollout(theta, X, noise, linear, /):
     return H
 
 
-def _rollout_vjp(argnums, H, args, _):
+def _rollout_vjp(H, args, argnums):
     r"""Backpropagation through time: lambda_t = g_t + (lambda_{t+1} * phi'_{t+1}) W^T, from t = T down to 1."""
     theta, X, noise, linear = args
 
     def vjp(g):
         WT, rows = theta["W"].T.copy(), list(g.reshape(len(H), -1, H.shape[-1]))
-        d, dnoise = _zeros_like(theta), np.empty_like(H[1:]) if 2 in argnums else None
-        lam, work = rows[-1], np.empty_like(rows[-1])
+        d, dnoise = _zeros_like(theta), np.empty(H[1:].shape) if 2 in argnums else None
+        lam, work = rows[-1], np.empty(rows[-1].shape)
         for part in reversed(_blocks(1, len(H), lam.size)):
-            pre = _slope(H[part], None if noise is None else noise[_before(part)], linear)  # soon lambda * phi'
-            for t, a in zip(range(part.stop - 1, 0, -1), reversed(pre.reshape(-1, *lam.shape)), strict=False):
+            pi = _slope(H[part], None if noise is None else noise[_before(part)], linear)  # phi', soon lambda * phi'
+            for t, pi_t in zip(range(part.stop - 1, part.start - 1, -1), reversed(pi.reshape(-1, *lam.shape)), strict=True):
                 if dnoise is not None:
                     dnoise[t - 1] = lam.reshape(H[0].shape)
-                lam = np.add(np.multiply(a, lam, a).dot(WT, work), rows[t - 1], work)
-            d["W"] += _outer(H[_before(part)], pre)
-            _add_drive_gradient(d, X[_before(part)], pre)
-        d["h1"] += _sum_to((1, len(d["h1"]), 1, len(WT)), lam.reshape(1, *H.shape[1:]))[0, :, 0]
-        return tuple(d if i == 0 else _sum_to(noise.shape, dnoise) for i in argnums)
+                lam = np.add(np.multiply(pi_t, lam, pi_t).dot(WT, work), rows[t - 1], work)
+            d["W"] += _outer(H[_before(part)], pi)
+            _add_drive_gradient(d, X[_before(part)], pi)
+        d["h1"] += lam.reshape(-1, len(d["h1"]), H.shape[-2], len(WT)).sum(axis=(0, 2))
+        return {0: d} if dnoise is None else {0: d, 2: _sum_to(noise.shape, dnoise)}
 
     return vjp
 
 
-defvjp_argnums(rollout, _rollout_vjp)
+_define(rollout, _rollout_vjp)
 
 
 def _drive(theta, X):
@@ -114,12 +135,12 @@ def log_categorical(theta, H, X, kept, /):
     return ell
 
 
-def _log_categorical_vjp(argnums, _ell, args, _):
+def _log_categorical_vjp(_ell, args, _):
     r"""d ell / d z = onehot(x) - softmax(z)."""
     theta, H, X, kept = args
 
     def vjp(g):
-        d, dH, C = _zeros_like(theta), np.empty_like(H), theta["C"]
+        d, dH, C = _zeros_like(theta), np.empty(H.shape), theta["C"]
         for (z, total), (part, rows, symbols) in zip(kept, _parts(H, X, C.shape[1]), strict=True):
             g_part = g[part].reshape(-1)
             dz = z * (-g_part / total)
@@ -127,12 +148,12 @@ def _log_categorical_vjp(argnums, _ell, args, _):
             dz.T.dot(C.T, dH[part].reshape(rows.shape))
             d["C"] += dz.dot(rows).T
             d["c"] += dz.sum(axis=1)
-        return tuple(d if i == 0 else dH for i in argnums)
+        return {0: d, 1: dH}
 
     return vjp
 
 
-defvjp_argnums(log_categorical, _log_categorical_vjp)
+_define(log_categorical, _log_categorical_vjp)
 
 
 @primitive
@@ -150,7 +171,7 @@ def log_gaussian(theta, H, X, min_scale, kept, /):
     return -0.5 * np.einsum("...m,...m->...", z, z) - (np.log(s).sum() + 0.5 * len(s) * np.log(2 * np.pi))
 
 
-def _log_gaussian_vjp(argnums, _ell, args, _):
+def _log_gaussian_vjp(_ell, args, _):
     r"""d ell / d mean = z / s, and d ell / d log_s = (z^2 - 1) / s exp(log_s)."""
     theta, H, _X, min_scale, kept = args
 
@@ -162,12 +183,12 @@ def _log_gaussian_vjp(argnums, _ell, args, _):
         gz /= s
         d["C"] += _outer(H, gz)
         d["c"] += gz.sum(axis=0)
-        return tuple(d if i == 0 else gz.dot(C.T).reshape(H.shape) for i in argnums)
+        return {0: d, 1: gz.dot(C.T).reshape(H.shape)}
 
     return vjp
 
 
-defvjp_argnums(log_gaussian, _log_gaussian_vjp)
+_define(log_gaussian, _log_gaussian_vjp)
 
 
 @primitive
@@ -197,7 +218,7 @@ def _forward(ell, logit_rho):
     return steps, log_w, k
 
 
-def _log_forward_vjp(argnums, _steps, args, _):
+def _log_forward_vjp(_steps, args, _):
     r"""b_t, the gradient with respect to ell_t: b_t = u_t + (g_t - sum u_t) w_t with u_t = k_{t+1} b_{t+1}.
 
     For g = 1 that is the backward pass of forward-backward, and b_t the smoothed posterior over particles.
@@ -212,12 +233,12 @@ def _log_forward_vjp(argnums, _steps, args, _):
             b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * np.exp(log_w[t])
             u = k[t] * b[t]
         slope = np.sum(b[1:] * ((1.0 - rho) * k[1:] - rho * (1.0 - k[1:])))
-        return tuple(b if i == 0 else slope for i in argnums)
+        return {0: b, 1: slope}
 
     return vjp
 
 
-defvjp_argnums(log_forward, _log_forward_vjp)
+_define(log_forward, _log_forward_vjp)
 
 
 def _zeros_like(theta):

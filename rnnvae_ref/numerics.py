@@ -10,23 +10,17 @@ import autograd.numpy as np
 import numpy as onp
 from autograd.builtins import dict as traced_dict
 from autograd.extend import defvjp, primitive
-from autograd.tracer import getval, isbox
+from autograd.tracer import getval as untraced  # the plain value under autograd's boxes, of which a Hessian has two
+from autograd.tracer import isbox
 from numpy.random import Generator
 
 # The table ell has axes (T, [S,] L, N): time first, particles and batch last, so that samples may be left out.
 TIME, PARTICLES, BATCH = 0, -2, -1
 
 
-def untraced(value):
-    r"""The plain value under autograd's boxes, of which a Hessian has two."""
-    while isbox(value):
-        value = getval(value)
-    return value
-
-
 def traced(theta):
     r"""theta as the kernels want it: where some of its arrays are traced, a dict that autograd traces as a whole."""
-    return traced_dict(theta) if not isbox(theta) and any(map(isbox, theta.values())) else theta
+    return theta if isbox(theta) else traced_dict(theta)
 
 
 def way_back(*args):
@@ -36,9 +30,9 @@ def way_back(*args):
 
 @primitive
 def log_sum_exp(a, axis):
-    r"""log sum_i exp a_i along `axis`, without overflow; a row of -inf gives -inf."""
+    r"""log sum_i exp a_i along `axis`, without overflow; a row of -inf gives -inf, and has no derivative (nan)."""
     top = a.max(axis=axis, keepdims=True)
-    top[~onp.isfinite(top)] = 0.0
+    top = onp.where(onp.isfinite(top), top, 0.0)
     return onp.log(onp.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
 
 

@@ -5,11 +5,12 @@ import tracemalloc
 
 import autograd.numpy as np
 import pytest
-from autograd import grad
+from autograd import grad, hessian
+from autograd.core import make_vjp
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import F, kernels, log_likelihood, table
+from rnnvae_ref import RNN, F, Gaussian, kernels, log_likelihood, run, table
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 
 SHAPES = {
@@ -62,6 +63,41 @@ def test_gradient_with_respect_to_the_noise_equals_the_plain_loop():
 
 
 @pytest.mark.parametrize("emission", EMISSIONS)
+def test_a_vjp_may_be_called_twice_and_with_any_layout(emission):
+    rnn, theta, X = random_model(emission, L=2)
+    rng, found = np.random.default_rng(4), {}
+    for tabulate in (table, plain_table):
+        vjp, ell = make_vjp(lambda th, g=tabulate: g(rnn, th, X), theta)
+        rng = np.random.default_rng(4)
+        found[tabulate] = [vjp(rng.standard_normal(ell.shape)) for _ in range(2)]
+    for ours, plain in zip(found[table], found[plain_table], strict=True):
+        assert_same([ours[k] for k in theta], [plain[k] for k in theta])
+    turned = lambda H: np.swapaxes(H, -1, -2) * np.arange(1.0, 1 + X.shape[1])
+    a, b = (
+        value_and_gradient(lambda th, g=g: turned(g(th)), theta)
+        for g in (lambda th: run(rnn, th, X)[0], lambda th: F(rnn, th, X))
+    )
+    assert_same(a, b)
+    H = np.asfortranarray(F(rnn, theta, X))
+    ours = grad(lambda H: np.sum(rnn.emission.table(theta, H, X)))(H)
+    assert_allclose(ours, grad(lambda H: np.sum(rnn.emission.table(theta, H, X)))(H.copy(order="C")), rtol=1e-12)
+
+
+def test_the_floor_of_a_gaussian_reaches_the_kernel():
+    rnn, theta, X = random_model("gaussian")
+    rnn = RNN(Gaussian(2, min_scale=0.7), 2)
+    assert_same(*(value_and_gradient(lambda th, g=g: g(rnn, th, X), theta) for g in (table, plain_table)))
+
+
+def test_kernels_say_what_they_do_not_do():
+    rnn, theta, X = random_model("gaussian")
+    with pytest.raises(NotImplementedError, match="first derivatives only"):
+        hessian(lambda W: np.sum(log_likelihood(rnn, theta | {"W": W}, X)))(theta["W"])
+    with pytest.raises(NotImplementedError, match="log_gaussian has no derivative with respect to data or settings"):
+        grad(lambda x: np.sum(kernels.log_gaussian(theta, F(rnn, theta, X)[:, 0], x, 0.0, [])))(X)
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
 def test_check_grads_of_each_kernel(emission):
     rng = np.random.default_rng(3)
     _, theta, X = random_model(emission)
@@ -99,6 +135,13 @@ def test_log_categorical_is_stable_where_probabilities_underflow():
     assert kernels.log_categorical(theta, H, X, None) == -8000.0
     gradient = grad(lambda th: np.sum(kernels.log_categorical(th, H, X, [])))(theta)
     assert_array_equal(gradient["c"], [1.0, -1.0])
+
+
+def test_log_categorical_is_stable_where_rows_lie_far_apart():
+    """The largest logit is subtracted row by row."""
+    theta, H = {"C": np.array([[1.0, 0.0]]), "c": np.zeros(2)}, np.array([[[[3000.0], [-3000.0]]]])
+    assert_array_equal(kernels.log_categorical(theta, H, np.array([[0, 1]]), None), [[[0.0, 0.0]]])
+    assert_array_equal(kernels.log_categorical(theta, H, np.array([[1, 0]]), None), [[[-3000.0, -3000.0]]])
 
 
 def test_a_vjp_neither_writes_into_its_input_nor_keeps_state():

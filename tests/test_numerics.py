@@ -20,6 +20,7 @@ def test_log_sum_exp_of_minus_infinities():
     with np.errstate(divide="ignore"):
         assert log_sum_exp(np.array([-np.inf, -np.inf]), axis=0) == -np.inf
     assert log_sum_exp(np.array([-np.inf, 2.0]), axis=0) == 2.0
+    assert log_sum_exp(np.array([np.inf, 2.0]), axis=0) == np.inf
 
 
 def test_gradient_of_log_mean_exp_is_the_softmax():

@@ -279,6 +279,16 @@ def test_sticky_lets_a_particle_come_back_from_far_behind():
     assert_allclose(log_forward(ell, np.inf).sum(), -2000.0 - np.log(2), rtol=1e-12)
 
 
+def test_sticky_is_stable_where_sequences_lie_far_apart_and_rho_is_extreme():
+    """The largest of each sequence is subtracted, not of all; and a logit of -800 or 800 overflows nowhere."""
+    ell = np.random.default_rng(0).standard_normal((3, 2, 2)) - np.array([0.0, 2000.0])
+    assert np.isfinite(log_forward(ell, 0.3)).all()
+    for logit_rho, limit in [(-800.0, per_step), (800.0, trajectory)]:
+        assert_allclose(log_forward(ell, logit_rho).sum(axis=0), limit(ell), rtol=1e-12)
+        assert grad(lambda r: np.sum(log_forward(ell, r)))(logit_rho) == 0.0
+    check_grads(lambda r: log_forward(ell, r), modes=["rev"], order=1)(0.3)
+
+
 def test_gradients_of_sticky_are_the_smoothed_posterior_and_check_grads():
     T, L = 4, 3
     ell, rho = np.random.default_rng(0).normal(scale=2.0, size=(T, L, 1)), 1 / (1 + np.exp(-0.7))

@@ -83,6 +83,16 @@ def test_predict_is_the_law_that_the_table_scores(model):
             assert_allclose(np.log(predict(rnn, theta, X, X[t, n][None])[t, n, 0]), ell[t, n], rtol=1e-10)
 
 
+def test_a_prediction_has_a_gradient_also_where_only_some_of_theta_is_traced():
+    rnn, theta, X = random_model()
+    of_W = grad(lambda W: predict(rnn, theta | {"W": W}, X)[-1, 0, 0])(theta["W"])
+    assert_allclose(of_W, grad(lambda th: predict(rnn, th, X)[-1, 0, 0])(theta)["W"], rtol=1e-12)
+    step = np.zeros((2, 2))
+    step[0, 1] = 1e-6
+    moved = [predict(rnn, theta | {"W": theta["W"] + s * step}, X)[-1, 0, 0] for s in (1, -1)]
+    assert_allclose(of_W[0, 1], (moved[0] - moved[1]) / 2e-6, rtol=1e-6)
+
+
 def test_predictive_density_of_a_gaussian_integrates_to_one():
     rnn, theta, X = random_model("gaussian", M=1)
     grid = np.linspace(-30, 30, 6001)

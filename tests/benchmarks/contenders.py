@@ -1,8 +1,8 @@
 """The same value and gradient in seven ways: - mean_n log (1/L) sum_l exp sum_t log p(x_t | h_t^l), float64, one thread.
 
 Each takes (rnn, theta, X) and returns two functions: step(), which is timed, and read(what step gave) -> (value, gradients),
-the gradients under our names. PyTorch and JAX are written as their users would write them for speed: what does not depend
-on the parameters, such as one-hot vectors, is made before the clock starts.
+the gradients under our names. PyTorch (eager) and JAX (compiled) are written as their users would write them for speed: the
+one-hot vectors of nn.RNN and all conversions of data are made before the clock starts.
 """
 
 import math
@@ -139,7 +139,7 @@ def _torch_score(torch, p, H, X):
 
 
 def torch_rnn(rnn, theta, X):
-    """PyTorch's nn.RNN; particles are part of its batch."""
+    """PyTorch's nn.RNN; particles are part of its batch, so it multiplies the input once for each."""
     torch, p, backward, read = _torch(theta)
     (L, D), (T, N) = theta["h1"].shape, X.shape[:2]
     cell = torch.nn.RNN(len(theta["U"]), D, dtype=torch.float64)
