@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.exercises import grading, run, skeleton, solutions
-from tests.exercises.exercises import EXERCISES
+from tests.exercises.exercises import EXERCISES, peak
 
 ROOT = Path(__file__).parent.parent
 MUSEUM = sorted((ROOT / "tests" / "exercises" / "wrong").glob("*.py"))
@@ -32,7 +33,7 @@ def test_the_reference_solutions_are_right_with_other_seeds(seed):
 @pytest.mark.parametrize("path", MUSEUM, ids=lambda p: p.stem)
 def test_a_museum_piece_turns_only_its_own_exercise_red_and_is_named(path):
     module = run.load(path)
-    call = lambda name, args: run.one_call(module, name, args)
+    call = lambda name, args, own=False: run.one_call(module, name, args, own)
     found = grading.graded(verdicts(call, seed=4))
     assert {exercise.number for exercise, v, _, _ in found if v.status == grading.WRONG} == {int(path.stem[2:4])}
     (text,) = [v.text for _, v, _, _ in found if v.status == grading.WRONG]
@@ -50,7 +51,8 @@ def test_every_known_mistake_can_be_told_from_the_right_answer_and_from_the_othe
     """On the same data the grader calls each mistake by its own name: hints do not shadow one another."""
     for sentence, wrong in function.mistakes.items():
         answer = lambda *args, wrong=wrong: wrong(function.exact(*args), *args)
-        verdict = grading.grade(function, lambda name, args, answer=answer: run.outcome(answer, args), seed=5)
+        call = lambda name, args, own=False, answer=answer: run.outcome(answer, args, name)
+        verdict = grading.grade(function, call, seed=5)
         assert verdict == grading.Verdict(grading.WRONG, sentence)
 
 
@@ -75,15 +77,113 @@ BAD = {
     "def bound(ell, log_w):\n    return": "returns None",
     "def bound(ell, log_w):\n    return [1.0]": "a float is asked; got a list",
     "def bound(ell, log_w):\n    return ell": "a float is asked; got an array of shape (1, 2)",
-    "def bound(ell, log_w):\n    return object()": "returns a object",
+    "def bound(ell, log_w):\n    return object()": "returns object; plain NumPy",
     "def bound(ell):\n    return 0.0": "TypeError",
     "def bound(ell, log_w):\n    ell += 1\n    return 0.0": "changes its argument ell",
     "bound = 3": "TypeError: 'int' object is not callable",
-    "def bound(ell, log_w)\n    return 0.0": "mine.py cannot be loaded: SyntaxError in line 1",
+    "def bound(ell, log_w)\n    return 0.0": "mine.py cannot be loaded: SyntaxError in line 1 of mine.py",
     "import sys\nsys.exit()": "calls sys.exit() when it is loaded",
     "import nothing_of_the_kind": "ModuleNotFoundError",
     "x = 1": None,
+    "def bound(ell, log_w):\n    raise NotImplementedError('no vjp')": "NotImplementedError: no vjp (line 2)",
+    "def bound(*args):\n    args[1].sort()\n    return 0.0": "changes its argument log_w",
+    "import numpy as np\ndef bound(ell, log_w):\n    return np.array('abc')": "returns array of <U3",
+    "def bound(ell, log_w):\n    return 1j": "returns complex",
+    "def bound(ell, log_w):\n    return {'a': 1.0}": "a float is asked; got a dict",
+    "def bound(ell, log_w):\n    raise ValueError('two\\nlines')": "ValueError: two lines (line 2)",
+    "def bound(ell, log_w):\n    exit()": "calls sys.exit()",
+    "def bound(ell, log_w):\n    return float(input())": "EOFError",
 }
+
+
+ANSWERS = {
+    "three_point": [
+        (lambda kappa: 3.0, "two arrays (3,) are asked"),
+        (lambda kappa: (["a", "b", "c"], [0.2, 0.6, 0.2]), "can make nothing of this answer"),
+        (lambda kappa: (np.array([-1.0, 0.0, 1.0]) * kappa**0.5, np.array([0.6, -0.2, 0.6])), "0 or larger"),
+        (lambda kappa: (np.array([-2.0, 0.0, 0.5]), np.array([0.2, 0.0, 0.8])), "the nodes must be (-a, 0, a)"),
+        (lambda kappa: (np.array([-1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.5])), "the fourth moment is 1, it must be 2"),
+        (lambda kappa: (np.array([-kappa, 0.0, kappa]), np.array([0.5, kappa - 1, 0.5]) / kappa), "the variance is"),
+    ],
+    "best_tilt": [
+        (lambda ell, signs: 0.5, "r = 1/2 is the choice of Eq. (6)"),
+        (lambda ell, signs: 1.5, "r must lie strictly between 0 and 1"),
+        (lambda ell, signs: np.full(2, 0.5), "a float is asked"),
+        (lambda ell, signs: 1 - solutions.best_tilt(ell, signs), "r is the probability of +1, not of -1"),
+        (lambda ell, signs: solutions.best_tilt(ell, signs) * 0.999, "refine the grid"),
+        (lambda ell, signs: peak(ell, signs, ratio=0.0)[1], "the term log p(path) - log q(path) is missing"),
+        (lambda ell, signs: local_peak(ell, signs), "is it a local maximum?"),
+    ],
+    "counterexample": [
+        (lambda: 3.0, "a tuple (theta, X) is asked"),
+        (lambda: case(h1=[[1.0], [1.0]]), "start at the same h_1"),
+        (lambda: case(X=[[1]]), "with T = 1 both are the same number"),
+        (lambda: case(W=[[0.0]]), "the particles meet after the first step"),
+        (lambda: case(W=[[5.0]]), "let them take turns"),
+        (lambda: case(C=[[-0.1, 0.1]]), "(17) must exceed (26) by 0.1"),
+        (lambda: case(C=[[-1e308, 1e308]]), "too large"),
+        (lambda: case(X=[[1]] * 12), "T up to 10"),
+        (lambda: case(X=[[2], [1]]), "holds 2 at step 0"),
+        (lambda: case(h1=[1.0, -1.0]), "got shape (2,)"),
+        (lambda: case(h1=[[1.0] * 5, [-1.0] * 5]), "D from 1 to 4"),
+    ],
+    "log_likelihood": [
+        (
+            lambda theta, X: solutions.log_likelihood(theta, X)[None],
+            "an array of shape (1,) is asked; got an array of shape (1, 1)",
+        ),
+        (lambda theta, X: list(solutions.log_likelihood(theta, X)), "is asked; got a list"),
+        (lambda theta, X: solutions.log_likelihood(theta, X).astype(np.float32), "float64 is asked; got float32"),
+        (lambda theta, X: solutions.log_likelihood(theta, X) * (1 + 1e-6), "got "),
+        (lambda theta, X: np.log(np.exp(solutions.log_likelihood(theta, X))), "inf or nan on large numbers"),
+    ],
+}
+
+
+def case(**changes):
+    theta, X = solutions.counterexample()
+    X = np.array(changes.pop("X", X))
+    return theta | {key: np.array(value) for key, value in changes.items()}, X
+
+
+def local_peak(ell, signs):
+    """The best r on the other side of 1/2."""
+    grid = np.linspace(0.001, 0.499, 499)
+    grid = 1 - grid if solutions.best_tilt(ell, signs) < 0.5 else grid
+    return float(grid[np.argmax([solutions.tilted_bound(ell, signs, r) for r in grid])])
+
+
+@pytest.mark.parametrize(("name", "i"), [(name, i) for name in ANSWERS for i in range(len(ANSWERS[name]))])
+def test_each_wrong_answer_gets_its_own_sentence(name, i):
+    answer, sentence = ANSWERS[name][i]
+    verdict = grading.grade(by_name(name), run.Here({name: answer}), seed=6)
+    assert verdict.status == grading.WRONG and sentence in verdict.text, verdict.text
+    assert "\n" not in verdict.text
+
+
+@pytest.mark.parametrize("value", [lambda v: np.float64(v), lambda v: np.array(v), lambda v: v])
+def test_a_number_is_a_number_in_every_form(value):
+    right = run.Here({"bound": lambda ell, log_w: value(solutions.bound(ell, log_w))})
+    assert grading.grade(by_name("bound"), right).status == grading.RIGHT
+
+
+def test_right_answers_may_lean_on_helper_files_on_own_signatures_and_on_warnings(tmp_path):
+    """A wrong function in a helper file is one red exercise; an own signature that only the student's own code uses is right."""
+    (tmp_path / "helper.py").write_text(inspect.getsource(solutions) + "\ndef trajectory(theta, X):\n    return X * 1.0\n")
+    path = tmp_file(tmp_path, "from helper import *\nprint('hello')\n")
+    module, reply = run.loaded(path)
+    assert reply == {}
+    found = verdicts(lambda name, args, own=False: run.one_call(module, name, args, own))
+    assert {name for name, v in found.items() if v.status == grading.WRONG} == {"trajectory"}
+    text = "import numpy as np\nfrom tests.exercises.solutions import trajectory\ndef log_softmax(z, axis):\n    np.log(0.0)\n"
+    text += "    m = z.max(axis, keepdims=True)\n    return z - m - np.log(np.exp(z - m).sum(axis, keepdims=True))\n"
+    text += inspect.getsource(solutions.log_likelihood).replace("log_softmax(", "log_softmax(axis=-1, z=")
+    module = run.load(tmp_file(tmp_path, text))
+    call = lambda name, args, own=False: run.one_call(module, name, args, own)
+    assert grading.grade(by_name("log_likelihood"), call).status == grading.RIGHT
+    only = tmp_file(tmp_path, "import numpy as np\n" + inspect.getsource(solutions.log_likelihood))
+    module = run.load(only)
+    assert grading.grade(by_name("log_likelihood"), call).status == grading.RIGHT  # what it lacks is the reference's
 
 
 @pytest.mark.parametrize("source", BAD, ids=range(len(BAD)))
@@ -111,7 +211,7 @@ def test_after_a_crash_the_next_function_is_graded_and_prints_do_no_harm(tmp_pat
 
 def test_one_mistake_is_one_red_test_because_other_functions_are_the_references(tmp_path):
     module = run.load(tmp_file(tmp_path, inspect.getsource(solutions) + "\ndef log_softmax(z):\n    return z\n"))
-    found = verdicts(lambda name, args: run.one_call(module, name, args))
+    found = verdicts(lambda name, args, own=False: run.one_call(module, name, args, own))
     assert {name for name, v in found.items() if v.status == grading.WRONG} == {"log_softmax"}
 
 
@@ -144,14 +244,39 @@ def test_the_command_grades_a_skeleton_as_not_done_yet_and_partly_done_work_in_p
 
 
 def test_the_command_says_what_is_wrong_with_its_arguments(tmp_path):
-    ran = pytest_of("--impl", str(tmp_path / "none.py"))
-    assert ran.returncode == 4 and "--impl must name a Python file" in ran.stderr
+    path = str(tmp_file(tmp_path, "x = 1"))
+    for arguments, sentence in {
+        ("--impl", str(tmp_path / "none.py")): "--impl must name a Python file",
+        ("--impl", path, "--seed", "-1"): "--seed must be 0 or larger",
+        ("--impl", path, "--json", str(tmp_path / "no" / "out.json")): "--json must name a file in a folder that is there",
+    }.items():
+        ran = pytest_of(*arguments)
+        assert ran.returncode == 4 and sentence in ran.stderr, ran.stderr
+
+
+def test_the_command_takes_seed_limit_and_a_path_from_where_it_is_called_and_says_a_broken_file_once(tmp_path):
+    loop = "def trajectory(theta, X):\n    while True:\n        pass\n"
+    tmp_file(tmp_path, loop)
+    ran = pytest_of(
+        "--impl", "mine.py", "--limit", "0.3", "--seed", "7", "--json", "out.json", "-m", "ex1", "--tb=no", cwd=tmp_path
+    )
+    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert record["seed"] == 7 and "within 0.3 seconds" in record["exercises"][0]["functions"]["trajectory"]["text"], ran.stdout
+    tmp_file(tmp_path, "def broken(:\n    pass\n")
+    ran = pytest_of("--impl", "mine.py", "--tb=no", cwd=tmp_path)
+    assert ran.stdout.count("cannot be loaded") == 1
+
+
+def test_another_seed_is_other_data():
+    first, second = (by_name("bound").cases(np.random.default_rng(seed)) for seed in (0, 1))
+    assert not np.allclose(first[0][0], second[0][0])
 
 
 def test_the_skeleton_has_the_signatures_and_docstrings_of_the_solutions_and_no_more():
     tree = ast.parse(skeleton.skeleton())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert list(functions) == [function.name for function in FUNCTIONS] and set(functions) == set(run.NAMES)
+    assert "Vectors are rows, time comes first" in ast.get_docstring(tree)
     for name, node in functions.items():
         solution = getattr(solutions, name)
         assert [a.arg for a in node.args.args] == list(inspect.signature(solution).parameters)

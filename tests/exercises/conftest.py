@@ -23,7 +23,9 @@ def pytest_configure(config):
     for exercise in EXERCISES:
         config.addinivalue_line("markers", f"ex{exercise.number}: {exercise.title}")
     impl = config.getoption("impl", None)
-    if impl and not Path(impl).is_file():
+    if config.getoption("seed", 0) < 0 or config.getoption("limit", 1.0) <= 0:
+        raise pytest.UsageError("--seed must be 0 or larger, --limit larger than 0")
+    if impl is not None and not Path(impl).is_file():
         raise pytest.UsageError(f"--impl must name a Python file; there is no {impl} (make skeleton writes one)")
     out = config.getoption("json", None)
     if out and not Path(out).resolve().parent.is_dir():

@@ -40,9 +40,15 @@ def theta_of(rng, D, V):
 
 
 def symbols(rng):
-    """(theta, X) from one sequence of one unit and two steps upwards."""
-    sizes = [(2, 1, 1, 2), (3, 2, 1, 2), (4, 2, 2, 3), (7, 3, 4, 5)]
+    """(theta, X) from one sequence, one unit and one step upwards."""
+    sizes = [(1, 1, 1, 2), (2, 1, 1, 2), (3, 2, 1, 2), (4, 2, 2, 3), (7, 3, 4, 5)]
     return [(theta_of(rng, D, V), rng.integers(0, V, (T, N))) for T, N, D, V in sizes]
+
+
+def long_and_sharp(rng):
+    """The same, and 1500 steps, whose product of probabilities underflows; and logits whose exp overflows."""
+    theta, X = theta_of(rng, 2, 3), rng.integers(0, 3, (4, 2))
+    return [*symbols(rng), (theta, rng.integers(0, 3, (1500, 1))), (theta | {"C": 1000 * theta["C"]}, X)]
 
 
 def as_model(theta, X):
@@ -74,7 +80,7 @@ def other_trajectory(theta, X, inputs, first=None, phi=np.tanh, W=None, b=None):
 
 def doubled(theta, X):
     h1 = np.tile(theta["h1"], (X.shape[1], 1))
-    return other_trajectory(theta, X, X[: len(X) - 2], [h1, h1])
+    return other_trajectory(theta, X, X[:-1][:-1], [h1, h1])[: len(X)]
 
 
 TRAJECTORY = {
@@ -124,7 +130,7 @@ LIKELIHOOD = {
 
 
 def truncations(rng):
-    sizes = [(2, 1, 2, 1), (3, 1, 2, 1), (3, 2, 2, 2), (6, 3, 4, 0), (6, 3, 4, 2), (6, 3, 4, 3), (6, 3, 4, 9)]
+    sizes = [(1, 1, 2, 1), (2, 1, 2, 1), (3, 1, 2, 1), (3, 2, 2, 2), (6, 3, 4, 0), (6, 3, 4, 2), (6, 3, 4, 3), (6, 3, 4, 9)]
     return [(theta_of(rng, D, V), rng.integers(0, V, T), k) for T, D, V, k in sizes]
 
 
@@ -220,7 +226,7 @@ POISSON = {
     **BITS,
     "log x! is missing": lambda e, th, h, x: e + gammaln(x + 1).sum(axis=1),
     "log (x-1)! stands where log x! belongs: gammaln(x + 1) = log x!": lambda e, th, h, x: (
-        e + np.log(np.maximum(x, 1)).sum(axis=1)
+        e + (gammaln(x + 1) - gammaln(x)).sum(axis=1)
     ),
     "the rate is exp(h C + c), not h C + c": lambda e, th, h, x: e + (rates(th, h) - h @ th["C"] - th["c"]).sum(axis=1),
     "the mean over dimensions; a sum is asked": lambda e, th, h, x: e / x.shape[1],
@@ -279,7 +285,9 @@ EVIDENCE = {
     **BITS,
 }
 GAP = {
-    "that is KL( p || q ): the mean is taken over q": lambda e, ell, w: np.exp(sums(ell, w)[3]) @ (sums(ell, w)[3] - w),
+    "a mean over p: that is KL( p || q ), and KL( q || p ) is a mean over q": lambda e, ell, w: (
+        np.exp(sums(ell, w)[3]) @ (sums(ell, w)[3] - w)
+    ),
     "the posterior is not normalised: divide by p(X)": lambda e, ell, w: e - sums(ell, w)[1],
     **SIGN,
     **BITS,
@@ -368,7 +376,10 @@ def judge_three_point(answer, kappa):
         return "two arrays (3,) are asked, nodes and weights"
     x, w = (np.asarray(part, float) for part in answer)
     if not np.isclose(w.sum(), 1) or (w < -1e-12).any():
-        return f"the weights must be probabilities that sum to 1; they sum to {w.sum():.6g}: is each side's weight halved?"
+        halved = ": is each side's weight halved?" if w.sum() > 1 else ""
+        return f"the weights must be probabilities, 0 or larger, with the sum 1; they are {w} with the sum {w.sum():.6g}{halved}"
+    if not np.allclose(np.sort(x) + np.sort(x)[::-1], 0):
+        return f"the nodes must be (-a, 0, a); got {x}"
     for power, wanted, name in [(1, 0, "mean"), (2, 1, "variance"), (4, kappa, "fourth moment")]:
         if not np.isclose(w @ x**power, wanted):
             return f"the {name} is {w @ x**power:.6g}, it must be {wanted:.6g}"
@@ -377,7 +388,7 @@ def judge_three_point(answer, kappa):
 
 def linear_models(rng):
     scale = lambda: rng.uniform(0.3, 1.5)
-    return [(scale(), scale(), scale(), scale(), T) for T in (1, 2, 3, 8)]
+    return [(a or scale(), scale(), scale(), scale(), T) for a, T in [(0, 1), (0, 2), (0, 3), (0, 8), (1.0, 5), (-0.7, 5)]]
 
 
 def exact_penalty(a, c, s, sigma, T):
@@ -505,7 +516,7 @@ def judge_counterexample(answer):
         difference = float(particles.per_step_mixture(rnn, theta, X)[0] - particles.trajectory_mixture(rnn, theta, X)[0])
     except ValueError as error:
         return str(error)
-    return None if difference >= 0.1 else why_no_counterexample(difference, rnn, theta, X)
+    return None if 0.1 <= difference < np.inf else why_no_counterexample(difference, rnn, theta, X)
 
 
 def why_no_counterexample(difference, rnn, theta, X):
@@ -538,8 +549,9 @@ STRETCHES = {
     "weight is dropped: weights must go on multiplying up until the next resampling": lambda e, ell, r: math.fsum(
         map(log_mean, ell.tolist())
     ),
-    "particles that were resampled keep their old weights; they must start equal": lambda e, ell, r: log_mean(
-        ell.sum(axis=0).tolist()
+    "cuts are ignored: after a resampling all weights are equal again": lambda e, ell, r: log_mean(ell.sum(axis=0).tolist()),
+    "weights are not reset: after a resampling all start at 1": lambda e, ell, r: math.fsum(
+        log_mean(ell[:b].sum(axis=0).tolist()) for b in [*np.flatnonzero(r) + 1, len(ell)]
     ),
     "only the last stretch is counted": lambda e, ell, r: exact_stretches(ell[last(r) :], r[last(r) :]),
     "- log L is missing in each stretch": lambda e, ell, r: e + (1 + r.sum()) * math.log(ell.shape[1]),
@@ -584,7 +596,7 @@ EXERCISES = (
                     **BITS,
                 },
             ),
-            Function("log_likelihood", symbols, lambda th, X: log_likelihood(*as_model(th, X)), LIKELIHOOD),
+            Function("log_likelihood", long_and_sharp, lambda th, X: log_likelihood(*as_model(th, X)), LIKELIHOOD),
         ),
     ),
     Exercise(3, "Truncated backpropagation and its bias", (Function("truncated_gradient", truncations, by_autograd, TRUNCATED),)),

@@ -1,7 +1,8 @@
 """Reference solutions of the exercises in derivations/exercises. `make skeleton` takes signatures and docstrings from here.
 
 theta is a dict of arrays: h1 (D,), W (D, D), U (V, D), b (D,) and for the emission C (D, V), c (V,). X holds whole numbers.
-Vectors are rows, time comes first, logarithms are natural.
+Vectors are rows, time comes first, logarithms are natural. Arrays are NumPy's, of float64 where they are not of whole numbers;
+give back arrays, not lists, and leave arguments as they are. Answers are compared to seven digits.
 """
 
 import numpy as np
