@@ -30,7 +30,7 @@ $(NUMBERS): $$(filter figures/out/$$@_%,$(PICTURES))  ## (fig01, fig02 ..) one f
 figures/out/%.png figures/out/%.pdf figures/out/%.json: figures/%.py $(SOURCES) | $(STAMP)
 	@$(PY) -m figures $*
 
-study: | $(STAMP)  ## the full experiment matrix, about 15 minutes, in figures/out
+study: | $(STAMP)  ## the full experiment matrix, about 12 minutes, in figures/out
 	$(PY) -m figures --study
 
 publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--study for the full matrix)

@@ -4,7 +4,7 @@ The linear model of figure 6, five sequences drawn with sigma = 0.5, all paramet
 of either sign; Adam on sigma itself, the same under both objectives, both exact. See: under K every start goes to 0; under
 log p(X) the same starts settle at plus or minus its maximiser, which a one-dimensional search finds, too.
 Falsified by: a start that K does not bring to 0, or that the truth does.
-Cells: 2 objectives x 10 starts x 300 steps. Time: 9 s.
+Cells: 2 objectives x 10 starts x 300 steps. Time: 8 s.
 """
 
 import matplotlib.pyplot as plt

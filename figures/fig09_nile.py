@@ -6,7 +6,7 @@ where all years are independent; the truth wants noise. Below, with the arrow: t
 h_t = (1 - g) h_{t-1} + g x_{t-1} with fitted h_1, g and scale, beside the steady Kalman filter of the local-level model
 (R = 15099, Q = 1469.1, started at h_1 = 1120 with P_1 = P_inf): a state-space model whose filter has a finite state is an RNN.
 Falsified by: K best at sigma > 0, or an RNN that scores or predicts far from the filter.
-Cells: 1 series x 10 values of sigma, and 3 fits, by L-BFGS. Time: 8 s.
+Cells: 1 series x 10 values of sigma, and 3 fits, by L-BFGS. Time: 6 s.
 """
 
 import autograd.numpy as np

@@ -10,7 +10,7 @@ See: two particles under Eq. (17) put a bump on each hump and beat every one-par
 to split as they should. They do not beat a Markov chain between three Gaussians made for these data. Waiting times
 (in the study) gain nothing.
 Falsified by: a chosen two-particle run within three standard errors of a one-particle run.
-Cells: 2 settings x 10 seeds x 1000 steps. Time: 18 s.
+Cells: 2 settings x 10 seeds x 1000 steps. Time: 10 s.
 """
 
 import autograd.numpy as np
