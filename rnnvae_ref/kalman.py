@@ -49,12 +49,13 @@ def _filter(rnn, theta, X, sigma, P1):
 def _riccati(rnn, theta, T, Q, P):
     r"""The covariances, which no data enter: P_{t+1} = W' (P_t - P_t C V_t^-1 C' P_t) W + Q, V_t = C' P_t C + S."""
     W, C, S = theta["W"], theta["C"], np.diag(rnn.emission.scale(theta) ** 2)
-    Ps, Vs, gains = [], [], []
+    WT, CT, Ps, Vs, gains = W.T, C.T, [], [], []
     for _ in range(T):
-        CP = np.dot(C.T, P)
-        Ps, Vs = [*Ps, P], [*Vs, np.dot(CP, C) + S]
+        CP = np.dot(CT, P)
+        Ps.append(P)
+        Vs.append(np.dot(CP, C) + S)
         gains.append(np.linalg.solve(Vs[-1], CP))
-        P = np.dot(np.dot(W.T, P - np.dot(CP.T, gains[-1])), W) + Q
+        P = np.dot(np.dot(WT, P - np.dot(CP.T, gains[-1])), W) + Q
     return np.array(Ps), np.array(Vs), np.array(gains)
 
 

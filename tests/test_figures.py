@@ -25,7 +25,7 @@ SMALL = {
     "fig04_durations": {"seeds": 1, "steps": 300, "sizes": (1,)},
     "fig05_forecasts": {"seeds": 1, "steps": 100, "sizes": (4,)},
     "fig06_sigma": {"seeds": 100},
-    "fig07_learning_sigma": {"seeds": 3, "steps": 200},
+    "fig07_learning_sigma": {"seeds": 2, "steps": 170},
     "fig08_estimator": {"seeds": 60},
     "fig09_nile": {"sigmas": (0.0, 30.0, 60.0)},
     **PARTICLES,

@@ -103,7 +103,7 @@ def test_quadrature_gap_is_the_divergence(emission, transition):
 
 
 def test_quadrature_equals_kalman_on_linear_gaussian_models():
-    for seed in range(5):
+    for seed in range(2):
         rnn, theta, X = lively(*linear(D=1, M=2, T=12, seed=seed))
         for sigma in (0.2, 1.0):
             assert_allclose(quadrature.log_p(rnn, theta, X, sigma), kalman.log_p(rnn, theta, X, sigma), rtol=1e-9)
