@@ -15,7 +15,7 @@ from figures import style
 from figures.fig06_sigma import TRUE, WEIGHTS, T, one_unit
 from rnnvae_ref import RNN, Gaussian, fit, kalman, noise
 
-STARTS = np.array([-1.5, -0.8, -0.3, -0.1, -0.05, 0.05, 0.2, 0.5, 1.0, 2.0])
+STARTS = np.array([-0.3, 0.5, -1.5, -0.8, -0.1, -0.05, 0.05, 0.2, 1.0, 2.0])
 
 
 def compute(rng, *, seeds=10, steps=300):
