@@ -117,7 +117,9 @@ def membrane(every=4):
         raise ValueError(f"every must be 86 or less, to leave 100 of the 8600 values; got {every}")
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: this matplotlib comes without its sample data; the one that pip installs has them")
+        raise FileNotFoundError(
+            f"{path} is missing: this matplotlib comes without its sample data; the one that pip installs has them"
+        )
     values = 100.0 * np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
     return _series(values, (0.55, 0.7), path, ["potential"])
 

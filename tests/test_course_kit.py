@@ -194,7 +194,7 @@ APART = ("while True", "_exit", "exit()", "input()", "def bound(ell, log_w)\n", 
 def test_whatever_a_file_does_ends_in_one_sentence(tmp_path, source):
     path = tmp_file(tmp_path, source)
     if any(part in source for part in APART):
-        with contextlib.closing(run.Apart(path, limit=0.5)) as call:
+        with contextlib.closing(run.Apart(path, limit=0.5 if "while True" in source else 20.0)) as call:
             verdict = grading.grade(by_name("bound"), call)
     else:
         module, reply = run.loaded(path)
