@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnvae_ref.numerics import replaced
+from rnnvae_ref.numerics import atomic_write
 from tests.exercises.exercises import EXERCISES
 from tests.exercises.run import Unknown, parameters
 
@@ -173,5 +173,5 @@ def write_json(path, verdicts, impl, seed):
             for exercise, verdict, right, of in graded(verdicts)
         ],
     }
-    with replaced(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
