@@ -177,19 +177,18 @@ def test_fig14_particles_meet_within_their_bound_and_modes_need_two_attractors(s
     assert (score[GAINS < 0.95] < baselines.fork_ceiling(1) + 0.03).all() and (score[GAINS > 1.5] > 0.15).all()
 
 
-@pytest.mark.parametrize("g", [0.8, 1.2, 2.0])
-def test_fig14_the_fitted_emission_does_not_depend_on_its_start(g, monkeypatch):
-    """The same score from other scales of C and s, so that no local maximum stands in for the best one."""
+def test_fig14_the_fitted_emission_does_not_depend_on_its_start(monkeypatch):
+    """The same score from other scales of C and s, so it is no local maximum of one start."""
     from figures import fig14_collapse as fig
 
     train, test = (data.fork(np.random.default_rng(0), 25, N)[0] for N in (100, 200))
-    found = [fig.score(np.random.default_rng(0), g, train, test, 200)]
+    found = [fig.score(np.random.default_rng(0), 1.2, train, test, 200)]
     real = fig.fit
     for seed in range(3):
         r = np.random.default_rng(seed)
         other = lambda free, r=r: free | {"C": free["C"] * r.uniform(0.2, 3.0, (2, 1)), "log_s": r.uniform(-2, 0.5, 1)}
         monkeypatch.setattr(fig, "fit", lambda objective, free, *args, o=other, **kw: real(objective, o(free), *args, **kw))
-        found.append(fig.score(np.random.default_rng(0), g, train, test, 200))
+        found.append(fig.score(np.random.default_rng(0), 1.2, train, test, 200))
     np.testing.assert_allclose(found, found[0], atol=1e-3)
 
 
