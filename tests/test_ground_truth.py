@@ -184,7 +184,7 @@ def test_quadrature_refuses_what_it_cannot_do():
     rnn, theta, X = random_model(D=1)
     with pytest.raises(ValueError, match=r"got D = 1, L = 1, sigma = 0\.0"):
         quadrature.log_p(rnn, theta, X, 0.0)
-    with pytest.raises(ValueError, match=r"needs a grid of more than 3000 points; a larger sigma or a smaller W would do"):
+    with pytest.raises(ValueError, match=r"needs a larger grid than 4000 points or 5e\+07 entries: sigma, or the emission"):
         quadrature.log_p(rnn, theta, X, 1e-4)
     rnn, theta, X = lively(*linear(D=1, M=1))
     with pytest.raises(ValueError, match="the data push h to the end of the grid"):
@@ -198,13 +198,13 @@ def test_kalman_refuses_what_it_cannot_do():
         with pytest.raises(ValueError, match="a Kalman filter needs a linear transition and a Gaussian emission"):
             kalman.log_p(rnn, theta, X, 0.5)
     rnn, theta, X = linear()
-    with pytest.raises(ValueError, match=r"P1 must be \(2, 2\), the covariance of h_1; got shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"P1 must be float64 with shape \(2, 2\); got an array of float64 with shape \(1,\)"):
         kalman.log_p(rnn, theta, X, 0.5, [1.0])
     with pytest.raises(ValueError, match="sigma must be float64 with shape"):
         kalman.log_p(rnn, theta, X, np.ones(3))
-    with pytest.raises(ValueError, match="sigma other than 0"):
+    with pytest.raises(ValueError, match="sigma must not be 0"):
         kalman.kl_q_posterior(rnn, theta, X, 0.0)
-    with pytest.raises(ValueError, match="several are the business of"):
+    with pytest.raises(ValueError, match="for several see"):
         kalman.log_p(*random_model("gaussian", "linear", L=2), 0.5)
 
 
