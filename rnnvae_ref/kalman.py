@@ -1,5 +1,4 @@
-r"""Ground truth for linear dynamics with Gaussian emissions and noise, any D: Kalman filter,
-smoother.
+r"""Ground truth for linear dynamics with Gaussian emissions and noise, any D: the Kalman filter.
 
     h_1 ~ N(theta["h1"], P_1)
     h_{t+1} = h_t W + x_t U + b + sigma eps_t
@@ -44,19 +43,6 @@ def filtered(rnn, theta, X, sigma, P1=None):
     d = X - theta["c"] - np.tensordot(m, theta["C"], 1)
     P_after = P - np.matmul(np.matmul(P, theta["C"]), gain)
     return m, P, m + np.matmul(d, gain), P_after
-
-
-def smoothed(rnn, theta, X, sigma, P1=None):
-    r"""Rauch-Tung-Striebel: mean (T, N, D) and covariance (T, D, D) of h_t given all of X."""
-    m_past, P_past, m, P = filtered(rnn, theta, X, sigma, P1)
-    means, covariances = [m[-1]], [P[-1]]
-    for t in range(len(X) - 2, -1, -1):
-        inverse = np.linalg.pinv(P_past[t + 1])  # without noise it is singular
-        back = np.dot(inverse, np.dot(theta["W"].T, P[t]))
-        more = np.dot(np.dot(back.T, covariances[-1] - P_past[t + 1]), back)
-        means.append(m[t] + np.dot(means[-1] - m_past[t + 1], back))
-        covariances.append(P[t] + more)
-    return np.array(means[::-1]), np.array(covariances[::-1])
 
 
 def K(rnn, theta, X, sigma, P1=None):

@@ -118,7 +118,7 @@ def check_positive(name, value):
 
 
 def check_array(name, value, shapes):
-    r"""A finite float64 array of one of `shapes`, or ValueError; a scalar is an array of shape ()."""
+    r"""A finite float64 array of one of `shapes`, or ValueError; a scalar has shape ()."""
     value = untraced(value)
     value = onp.asarray(value) if onp.isscalar(value) else value
     if not plain_array(value) or value.dtype != onp.float64 or value.shape not in shapes:

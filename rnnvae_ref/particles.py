@@ -18,7 +18,6 @@ or exact with `log_w`. Nats per sequence, (N,); the `_steps` forms, (T, N), give
 """
 
 import autograd.numpy as np
-from autograd import elementwise_grad
 
 from rnnvae_ref.kernels import log_forward
 from rnnvae_ref.numerics import (
@@ -103,12 +102,6 @@ def gate(theta, H):
     return score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
 
 
-def filtered_weights(ell, logit_rho=np.inf):
-    r"""log p(z_t = l | x_1 .. x_t), (T, L, N), from a table ell (T, L, N)."""
-    joint = predicted_weights(ell, logit_rho)[:-1] + ell
-    return joint - log_sum_exp(joint, axis=1)[:, None]
-
-
 def predicted_weights(ell, logit_rho=np.inf):
     r"""log p(z_t = l | x_1 .. x_{t-1}) for t = 1 .. T+1, (T+1, L, N), from a table ell (T, L, N).
 
@@ -124,17 +117,6 @@ def predicted_weights(ell, logit_rho=np.inf):
         filtered = joint - log_sum_exp(joint, axis=0)
         log_w.append(np.logaddexp(stay + filtered, leave))
     return np.array(log_w)
-
-
-def smoothed_weights(ell, logit_rho=np.inf):
-    r"""p(z_t = l | x_1 .. x_T), (T, L, N), from a table ell (T, L, N): which particle explains a
-    step.
-
-    It is the gradient of the sticky mixture's log p(X) with respect to ell.
-    """
-    check_number("logit_rho", logit_rho, finite=False)
-    _check_axes("ell", ell, ("T", "L", "N"))
-    return elementwise_grad(lambda ell: np.sum(log_forward(ell, logit_rho)))(ell)
 
 
 def spread(H):

@@ -101,7 +101,7 @@ def _transition(rnn, theta, h, h_next, x, sigma, dh):
 
 
 def _grid(rnn, theta, X, sigma, points):
-    r"""The nodes of every step, a list of (G, 1, 1) that begins with h_1 alone, and their spacing."""
+    r"""The nodes of every step, a list of (G, 1, 1) beginning with h_1 alone, and their spacing."""
     prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     if rnn.hidden != 1 or rnn.particles != 1 or not np.all(untraced(sigma) != 0):
