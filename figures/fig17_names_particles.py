@@ -17,13 +17,13 @@ from figures import style
 from rnnvae_ref import RNN, Categorical, data, fit, particles
 
 LIVE = ((1, 8, False), (1, 8, True), (4, 8, True))  # L, D, start apart
+SIZES = (8, 16, 32)
 STUDY = {
     "seeds": 5,
     "steps": 1500,
-    "cells": tuple(
-        (L, D, apart)
-        for D in (8, 16, 32)
-        for L, apart in ((1, False), (1, True), (2, True), (4, True), (8, True))
+    "cells": (
+        *((L, D, L > 1) for D in SIZES for L in (1, 2, 4, 8)),
+        *((1, D, True) for D in SIZES),  # the control, added afterwards
     ),
 }
 

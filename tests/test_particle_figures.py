@@ -217,6 +217,16 @@ def test_fig16_published_two_particles_beat_every_one_particle_run():
         np.testing.assert_allclose(best["test"], chosen["L = 2, Eq. (17)"], rtol=1e-6)
 
 
+def test_fig16_one_particle_from_the_particles_start_scores_as_from_its_own():
+    """The control that the figure's cells lack: the start is not what the second particle's gain comes from."""
+    n, d = published("fig16_two_particles")["durations"], data.old_faithful()
+    run = two.train(d, 1, "apart", n["floor"], np.random.default_rng(0), 400)
+    rnn, _ = run["model"]
+    assert rnn.particles == 1 and two.label(1, "apart") == "L = 1, apart"
+    gain = n["chosen"]["L = 2, Eq. (17)"] - run["steps"].mean()
+    assert gain > 0.5 and abs(run["steps"].mean() - n["chosen"]["L = 1"]) < 0.1
+
+
 def test_fig16_fresh_baselines_do_not_move():
     n, old = numbers_of("fig16_two_particles", "fresh")["durations"], published("fig16_two_particles")["durations"]
     for name, value in old["baselines"].items():
