@@ -104,7 +104,8 @@ def make_all(args):
         names = [name for name in names if hasattr(importlib.import_module(f"figures.{name}"), "STUDY")]
     settings = {key: getattr(args, key) for key in ("seeds", "steps") if getattr(args, key) is not None}
     if args.changed:
-        names = [name for name in names if not up_to_date(name, settings)]
+        wanted, names = names, [name for name in names if not up_to_date(name, settings)]
+        print(f"{len(wanted) - len(names)} of {len(wanted)} up to date")
     folder, kinds = (style.PUBLISHED, ("png",)) if args.publish else (style.OUT, ("png", "pdf"))
     one = partial(make, folder=folder, kinds=kinds, study=args.study, **settings)
     names.sort(key=lambda name: -seconds_published(name, args.study))
