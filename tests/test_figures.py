@@ -35,7 +35,7 @@ SMALL = {
     "fig04_durations": {"seeds": 1, "steps": 300, "sizes": (1,)},
     "fig05_forecasts": {"seeds": 1, "steps": 100, "sizes": (4,)},
     "fig06_sigma": {"seeds": 60},
-    "fig07_learning_sigma": {"seeds": 2, "steps": 100},
+    "fig07_learning_sigma": {"seeds": 2, "steps": 70},
     "fig08_estimator": {"seeds": 60},
     "fig09_nile": {"sigmas": (0.0, 30.0, 60.0)},
 }
