@@ -54,7 +54,7 @@ def exact(name, rnn, theta, X, sigma):
 
 
 def points(sigma):
-    return int(4 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, LEAST))
+    return int(3 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, LEAST))
 
 
 def headline(numbers):

@@ -26,6 +26,7 @@ from rnnvae_ref import (
 )
 from rnnvae_ref.training import Fit
 from tests.test_particle_figures import SMALL as PARTICLES
+from tests.test_particle_figures import small_run
 
 SMALL = {
     "fig01_graphical_models": {},
@@ -34,10 +35,9 @@ SMALL = {
     "fig04_durations": {"seeds": 1, "steps": 300, "sizes": (1,)},
     "fig05_forecasts": {"seeds": 1, "steps": 100, "sizes": (4,)},
     "fig06_sigma": {"seeds": 60},
-    "fig07_learning_sigma": {"seeds": 2, "steps": 100},
+    "fig07_learning_sigma": {"seeds": 2, "steps": 70},
     "fig08_estimator": {"seeds": 60},
     "fig09_nile": {"sigmas": (0.0, 30.0, 60.0)},
-    **PARTICLES,
 }
 
 
@@ -51,6 +51,8 @@ def fresh():
     kept = {}
 
     def numbers(name):
+        if name in PARTICLES:
+            return small_run(name)
         if name not in kept:
             module = importlib.import_module(f"figures.{name}")
             kept[name] = style.rounded(module.compute(np.random.default_rng(1), **SMALL[name]))
