@@ -7,7 +7,6 @@ in `SOURCES.md` there.
 """
 
 import csv
-import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
@@ -85,8 +84,9 @@ class Series:
 
     def encode(self, values):
         r"""Other values in the units of the file, (T,) or (T, M), to X, (T, 1, M)."""
-        values = np.asarray(values, dtype=float).reshape(len(values), -1)
-        if values.shape[1:] != self.mean.shape or not np.isfinite(values).all():
+        values = np.asarray(values, dtype=float)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape[1:] != self.mean.shape or not values.size or not np.isfinite(values).all():
             wanted = f"values must be finite numbers, (T, {len(self.mean)})"
             raise ValueError(f"{wanted}; got {describe(values)}")
         return ((values - self.mean) / self.scale)[:, None]
@@ -213,11 +213,7 @@ def pad(sequences):
             found = f"the first is {describe(first)}, and sequence {n} is {describe(s)}"
             raise ValueError(f"{wanted}; {found}")
     padding = -1 if first.ndim == 1 else np.nan
-    shape = max(map(len, sequences)), len(sequences), *first.shape[1:]
-    if 8 * math.prod(shape) > MOST:
-        size = f"{8 * math.prod(shape) / 2**30:.1f} GiB"
-        raise ValueError(f"sequences, padded to the longest, {shape[0]} steps, would take {size}")
-    X = np.full(shape, padding)
+    X = np.full((max(map(len, sequences)), len(sequences), *first.shape[1:]), padding)
     for n, s in enumerate(sequences):
         X[: len(s), n] = s
     return X
@@ -323,6 +319,11 @@ def _text(path, found, alphabet="file", lines=True, split=None):
     if N < 3:
         what = "lines that are not blank" if lines else "pieces"
         raise ValueError(f"{path} must hold at least 3 {what}, to be split; it has {N}")
+    longest = max(map(len, found))
+    if 8 * N * longest > MOST:
+        size = f"{8 * N * longest / 2**30:.1f} GiB"
+        wanted = f"{path} must take at most 1 GiB, padded to its longest line, {longest} symbols"
+        raise ValueError(f"{wanted}; it would take {size}; cut the long lines, or use data.text()")
     if not isinstance(alphabet, str):
         wanted = 'alphabet must be "file", "train" or a string of all symbols'
         raise ValueError(f"{wanted}; got {describe(alphabet)}")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import data
+from rnnvae_ref import RNN, Gaussian, data, log_likelihood_steps
 
 
 def write(path, text, encoding="utf-8"):
@@ -52,7 +52,7 @@ def test_encode_and_decode_say_what_is_wrong():
             text.encode(lines)
     with pytest.raises(ValueError, match=r"'Q' in 'aQ' is not in the alphabet '\\nab'$"):
         text.encode(["aQ"])
-    with pytest.raises(ValueError, match=r"'\\n' ends a sequence and must not stand inside one; got 'a\\nb'"):
+    with pytest.raises(ValueError, match=r"'\\n' ends a sequence and must not be in one; got 'a\\nb'"):
         text.encode(["a\nb"])
     for X in (np.array([1, 2]), np.array([[1.0]]), np.array([[3]]), np.array([[-2]]), [[1]]):
         with pytest.raises(ValueError, match=r"X must be \(T, N\) integers in 0\.\.2"):
@@ -68,20 +68,92 @@ def test_characters_reads_any_utf8_text_one_sequence_a_line(tmp_path):
         assert [len(part) for part in lines_of(text)] == [8, 2, 2]
 
 
-def test_characters_says_what_is_wrong(tmp_path):
-    with pytest.raises(ValueError, match="at least 3 lines that are not blank, to be split; it has 0"):
-        data.characters(write(tmp_path / "empty.txt", ""))
-    with pytest.raises(ValueError, match="must be UTF-8 text"):
-        data.characters(write(tmp_path / "latin.txt", "grün\nblau\nrot", "latin-1"))
-    rare = write(tmp_path / "rare.txt", "\n".join(chr(ord("a") + i) for i in range(9)))
-    with pytest.raises(
-        ValueError, match=r"is not in the alphabet .*, made from the training lines; give an alphabet to admit it"
-    ):
-        data.characters(rare)
+def test_characters_knows_every_symbol_of_the_file_unless_it_is_told_not_to(tmp_path):
+    """One letter that occurs once, in a held-out line: most name lists have one."""
+    path = write(tmp_path / "rare.txt", "\n".join(chr(ord("a") + i) for i in range(9)))
+    text = data.characters(path)
+    assert text.alphabet == "\nabcdefghi"
+    assert sorted(line for part in lines_of(text) for line in part) == list("abcdefghi")
+    lacking = r"'.' in '.' is not in the alphabet '\\n[a-i]{7}'$"  # nine lines, two held out
+    with pytest.raises(ValueError, match=lacking):
+        data.characters(path, alphabet="train")
     for alphabet in ("abcdefghi", "\nihgfedcba"):
-        assert data.characters(rare, alphabet).alphabet == "\nabcdefghi"
+        assert data.characters(path, alphabet).alphabet == "\nabcdefghi"
     with pytest.raises(ValueError, match=r"'i' in 'i' is not in the alphabet '\\nabcdefgh'$"):
-        data.characters(rare, alphabet="abcdefgh")
+        data.characters(path, alphabet="abcdefgh")
+    common = write(tmp_path / "common.txt", "ab\n" * 9)
+    assert data.characters(common, alphabet="train").alphabet == "\nab"
+    for wrong in (None, 3, ["a"]):
+        with pytest.raises(ValueError, match='alphabet must be "file", "train" or a string of all'):
+            data.characters(path, wrong)
+
+
+def test_held_out_lines_that_are_also_trained_on_are_counted(tmp_path):
+    lines = [f"line {i}" for i in range(20)]
+    assert data.characters(write(tmp_path / "a.txt", "\n".join(lines))).repeated() == (0, 6)
+    text = data.characters(write(tmp_path / "b.txt", "\n".join([*lines[:10] * 2])))
+    train, validation, test = lines_of(text)
+    twice = [line for line in validation + test if line in train]
+    assert text.repeated() == (len(twice), 6) and 0 < len(twice)
+
+
+def test_a_prefix_has_no_end_symbol_and_may_be_shorter_than_others():
+    text = data.Text("\nab")
+    assert_array_equal(text.encode(["ab", "b"], end=False), [[1, 2], [2, -1]])
+    assert text.decode(text.encode(["ab", "b"], end=False)) == ["ab", "b"]
+    with pytest.raises(ValueError, match="none may be empty"):
+        text.encode(["ab", ""], end=False)
+
+
+def test_running_text_is_cut_into_pieces_in_order(tmp_path):
+    running = "".join(chr(97 + i % 7) + "\n" * (i % 5 == 0) for i in range(100))  # 120 symbols
+    text = data.text(write(tmp_path / "a.txt", running), 10)
+    train, validation, test = lines_of(text)
+    assert [len(part) for part in (train, validation, test)] == [8, 2, 2]
+    assert "".join(train + validation + test) == running and not text.lines
+    assert (text.train >= 0).all() and text.alphabet == "\nabcdefg"
+    assert_array_equal(text.encode(["a\nb"]), [[1], [0], [2]])  # a line end is a symbol in it
+    assert "".join(sum(lines_of(data.text(tmp_path / "a.txt", 11)), [])) == running[:110]
+    with pytest.raises(ValueError, match="must hold at least 3 pieces, to be split; it has 2"):
+        data.text(tmp_path / "a.txt", 50)
+    with pytest.raises(ValueError, match="length must be a whole number, 1 or larger; got 0"):
+        data.text(tmp_path / "a.txt", 0)
+
+
+READERS = {"characters": data.characters, "text": lambda p: data.text(p, 2), "series": lambda p: data.series(p, "v")}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_say_what_is_wrong_with_a_file(tmp_path, monkeypatch, reader):
+    read = READERS[reader]
+    with pytest.raises(FileNotFoundError, match=r"no\.txt"):
+        read(tmp_path / "no.txt")
+    with pytest.raises(IsADirectoryError, match="must be a file, and is a folder"):
+        read(tmp_path)
+    for wrong in (None, 3, ["a.txt"]):
+        with pytest.raises(ValueError, match="path must be the name of a file; got"):
+            read(wrong)
+    wanted = r"a\.txt must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1; "
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "latin-1"):
+        with pytest.raises(ValueError, match=wanted):
+            read(write(tmp_path / "a.txt", "v\ngrün\nblau\nrot\n", encoding))
+    for content in (np.random.default_rng(0).bytes(1000), b"v\n1\n\0\n2\n3\n"):
+        (tmp_path / "a.txt").write_bytes(content)
+        with pytest.raises(ValueError, match=wanted):
+            read(tmp_path / "a.txt")
+    monkeypatch.setattr(data, "MOST", 20)
+    with pytest.raises(ValueError, match=wanted + "it has 21 bytes"):
+        read(write(tmp_path / "a.txt", "v" * 21))
+
+
+def test_characters_wants_three_lines_and_no_line_that_would_fill_the_memory(tmp_path):
+    for content, N in {"": 0, "one line only": 1, "one line only\n \n": 1, "two\nlines": 2}.items():
+        with pytest.raises(ValueError, match=f"at least 3 lines that are not blank, .* it has {N}$"):
+            data.characters(write(tmp_path / "a.txt", content))
+    long = write(tmp_path / "long.txt", "\n".join(["ab"] * 30_000 + ["long " * 4000]))
+    wanted = "must take at most 1 GiB, padded to its longest line, 20000 symbols; it would take 4.5 GiB"
+    with pytest.raises(ValueError, match=rf"long\.txt {wanted}; cut the long lines, or use data.text"):
+        data.characters(long)
 
 
 def test_the_two_series_are_the_published_ones():
@@ -147,37 +219,125 @@ def test_series_reads_columns_by_name(tmp_path):
 CSV = {
     "has no column 'value'; it has time, other": "time,other\n1,2\n",
     "has more than one column 'value'; it has value, b, value": "value,b,value\n1,2,3\n",
-    "has no header, it is empty": "",
-    r"line 3: column 'value' must hold a finite number; got nothing": "value,b\n1,2\n,2\n3,4\n",
-    r"line 4: column 'value' must hold a finite number; got 'high'": "value,b\n1,2\n2,2\nhigh,4\n",
-    r"line 2: column 'value' must hold a finite number; got 'nan'": "value\nnan\n2\n3\n",
-    r"line 2: column 'value' must hold a finite number; got '1_0'": "value\n1_0\n2\n3\n",
-    r"line 3: column 'value' must hold a finite number; got nothing ": "b,value\n1,2\n2\n3,4\n",
-    r"line 3: more values than the header has names \(a decimal comma\?\); left over: \['5'\]": "value\n1\n1,5\n2\n3\n",
+    "must hold rows of numbers; it is empty": "\n# nothing\n",
+    r"line 3: column 'value' must hold a finite number; got nothing; cut": "value,b\n1,2\n,2\n3,4\n5,6\n",
+    r"line 4: column 'value' must hold a finite number; got 'high'": "value,b\n1,2\n2,2\nhigh,4\n3,3\n",
+    r"line 2: column 'value' must hold a finite number; got 'nan'": "value\nnan\n2\n3\n4\n",
+    r"line 2: column 'value' must hold a finite number; got 'inf'": "value\ninf\n2\n3\n4\n",
+    r"line 2: column 'value' must hold a finite number; got '1_0'": "value\n1_0\n2\n3\n4\n",
+    r"line 2, 6, 7: column 'value' .*; got '\?'; cut the series with rows=slice\(a, b\), or read its"
+    r" parts and join them with data.pad": "value\n?\n2\n3\n4\nNA\n\t\n3\n",
+    r"line 3: 1 fields with ',' between, the first line has 2": "b,value\n1,2\n2\n3,4\n5,6\n",
+    r"line 3: 2 fields with ',' between, the first line has 1; a decimal comma needs decimal=','": (
+        "value\n1\n1,5\n2\n3\n"
+    ),
+    r"line 2: column 'value' .*; got '1,5';.* a decimal comma needs decimal=','": "value;b\n1,5;1\n2;1\n2;1\n3;1\n",
     "must hold at least 4 rows of numbers, to be split; it has 3": "value\n1\n2\n3\n",
-    r"a\.csv: column 'value' must vary in the training part; it is 0\.1 throughout": "value\n" + "0.1\n" * 7 + "2\n" * 7,
+    r"a\.csv: column 'value' must vary in the training part; it goes from 0\.1 to 0\.1": (
+        "value\n" + "0.1\n" * 7 + "2\n" * 7
+    ),
+    "column 'value' must vary in the training part; it goes from 1e-200": "value\n1e-200\n2e-200\n1e-200\n1\n2\n",
+    r"column 'value' must vary in the training part; it goes from -1e\+300": "value\n-1e300\n1e300\n1\n1\n2\n",
+    r"line 3: unexpected end of data": 't,value,note\n1,1,a\n2,2,"b\n3,3,c\n4,4,"\n5,5,e\n6,6,f\n',
+    r"line 3: ',' expected after '\"'": 'value,note\n1,"a"\n2,"b"c\n3,c\n4,d\n',
+    r"line 2: field larger than field limit": "value\n" + "1" * 140_000 + "\n2\n3\n4\n",
 }
 
 
 @pytest.mark.parametrize("message", CSV)
 def test_series_says_what_is_wrong_and_where(tmp_path, message):
-    with pytest.raises(ValueError, match=message.strip()):
+    with pytest.raises(ValueError, match=message):
         data.series(write(tmp_path / "a.csv", CSV[message]), "value")
 
 
-def test_series_refuses_what_is_not_utf8_columns_or_a_split(tmp_path):
+def values_of(path, columns, **options):
+    s = data.series(path, columns, **options)
+    return s.decode(s.X)[:, 0].round(12).tolist()
+
+
+def test_series_finds_the_delimiter_and_skips_comments(tmp_path):
+    for d in (",", ";", "\t", "|", " ", "  "):
+        content = "# from a\tship; 5 | 6\n\ntime,v a l\n" if d == "," else f"time{d}v\n"
+        rows = f"1{d}2\n #\n2{d}4.5\n   \n3{d}3\n4{d} 4\n"
+        path = write(tmp_path / "a.csv", content + rows)
+        assert values_of(path, 1) == [[2], [4.5], [3], [4]]
+    path = write(tmp_path / "a.csv", "day time;v\n2020-01-01 10:00;1\n2020-01-01 11:00;2\nx y;3\nx y;5\n")
+    assert values_of(path, "v") == [[1], [2], [3], [5]]
+    path = write(tmp_path / "a.csv", "heat flow\n1\n2\n3\n5\n")  # one column, a blank in its name
+    assert values_of(path, "heat flow") == [[1], [2], [3], [5]]
+    path = write(tmp_path / "a.csv", "v:w\n1:2\n2:1\n3:4\n5:5\n")
+    assert values_of(path, "w", delimiter=":") == [[2], [1], [4], [5]]
+    for wrong in (":;", "", 3):
+        with pytest.raises(ValueError, match=r"a\.csv, line 1: .*delimiter"):
+            data.series(path, "w", delimiter=wrong)
+
+
+def test_series_reads_quoted_fields_and_a_decimal_comma_when_asked(tmp_path):
+    path = write(tmp_path / "a.csv", '"a, b",v\n"x ""y""",1\n"x, y",2\nz,"3"\nz,4\n')
+    assert values_of(path, "v") == [[1], [2], [3], [4]]
+    path = write(tmp_path / "a.csv", "v;w\n1,5;1\n2;2\n-0,25;3\n1e2;4\n")
+    assert values_of(path, "v", decimal=",") == [[1.5], [2], [-0.25], [100]]
+    with pytest.raises(ValueError, match=r"line 2, 4: .*got '1,5'"):
+        data.series(path, "v")
+    path = write(tmp_path / "a.csv", "v\n1,5\n2\n3\n4\n")
+    assert values_of(path, "v", decimal=",") == [[1.5], [2], [3], [4]]
+    path = write(tmp_path / "a.csv", "v\n1.000,5\n2\n3\n4\n")
+    with pytest.raises(ValueError, match=r"line 2: column 'v' must hold a finite number; got '1\.000,5'"):
+        data.series(path, "v", decimal=",")
+
+
+def test_series_takes_columns_by_number_and_files_without_a_header(tmp_path):
+    path = write(tmp_path / "a.csv", "1,5\n2,6\n3,8\n4,8\n5,9\n")
+    assert values_of(path, [1, 0], header=False) == [[5, 1], [6, 2], [8, 3], [8, 4], [9, 5]]
+    assert values_of(path, "1", header=False)[0] == [5]
+    assert values_of(path, "5") == [[6], [8], [8], [9]]  # a name of digits is a name
+    with pytest.raises(ValueError, match="has numbers only in its first line; then give header=False"):
+        data.series(path, 1)
+    for wrong in (2, -1, True, 1.0, None, "v"):
+        with pytest.raises(ValueError, match=rf"a\.csv has no column {wrong!r}; it has 0, 1"):
+            data.series(path, wrong, header=False)
+    with pytest.raises(ValueError, match="columns must name at least one column; got none"):
+        data.series(path, [])
+
+
+def test_series_is_cut_by_rows(tmp_path):
+    path = write(tmp_path / "a.csv", "v\nNA\n1\n2\n3\n5\n\nNA\n")
+    assert values_of(path, "v", rows=slice(1, 5)) == [[1], [2], [3], [5]]
+    with pytest.raises(ValueError, match=r"a\.csv, line 2, 8: column 'v'"):
+        data.series(path, "v")
+    with pytest.raises(ValueError, match="at least 4 rows of numbers, to be split; it has 3"):
+        data.series(path, "v", rows=slice(1, 4))
+    for changes in ({"rows": 3}, {"rows": (1, 5)}, {"decimal": ";"}, {"decimal": None}):
+        with pytest.raises(ValueError, match=r'decimal must be "\." or ",", and rows a slice or None; got'):
+            data.series(path, "v", **changes)
+
+
+def test_units_of_the_file_go_both_ways():
+    s = data.nile()
+    values = s.decode(s.X)
+    assert_allclose(values[:3, 0, 0], [1120, 1160, 963], rtol=1e-12)
+    for other in (values[:, 0], values[:, 0, 0], values[:, 0, 0].tolist()):
+        assert_allclose(s.encode(other), s.X, atol=1e-12)
+    for wrong in (np.zeros((3, 2)), [1.0, np.nan], []):
+        with pytest.raises(ValueError, match=r"values must be finite numbers, \(T, 1\); got"):
+            s.encode(wrong)
+
+
+def test_a_score_moves_to_the_units_of_the_file_by_the_log_of_the_scale():
+    s, rnn = data.nile(), RNN(Gaussian(), 1)
+    theta = {key: np.zeros(shape) for key, shape in rnn.shapes().items()}  # x_t ~ N(0, 1) in X
+    steps = log_likelihood_steps(rnn, theta, s.X)[:, 0] - np.log(s.scale).sum()
+    values = s.decode(s.X)[:, 0, 0]
+    expected = -0.5 * ((values - s.mean) / s.scale) ** 2 - np.log(s.scale * np.sqrt(2 * np.pi))
+    assert_allclose(steps, expected, rtol=1e-12)
+
+
+def test_series_refuses_a_split_that_is_none(tmp_path):
     path = write(tmp_path / "a.csv", "v,w\n1,2\n2,1\n3,5\n4,4\n")
-    for columns in ([], 0, None, [0]):
-        with pytest.raises(ValueError, match="columns must be a name or a list of names; got"):
-            data.series(path, columns)
-    for split in ((0.7, 0.5), (50, 70), (0.5, 0.5), (-1, 0.5), (0.0, 0.5), (0.5, 1.0), (0.5, np.nan)):
+    splits = [(0.7, 0.5), (50, 70), (0.5, 0.5), (-1, 0.5), (0.0, 0.5), (0.5, 1.0), (0.5, np.nan)]
+    for split in [*splits, 0.5, (0.5,), (0.2, 0.5, 0.7), ("a", "b"), None]:
         with pytest.raises(ValueError, match="split must be two fractions a, b with 0 < a < b < 1"):
             data.series(path, "v", split)
-    for split in (0.5, (0.5,), (0.2, 0.5, 0.7), ("a", "b"), None):
-        with pytest.raises(ValueError, match="split must be two fractions of time; got"):
-            data.series(path, "v", split)
-    with pytest.raises(ValueError, match=r"latin\.csv must be UTF-8 text"):
-        data.series(write(tmp_path / "latin.csv", "grün\n1\n2\n3\n4\n", "latin-1"), "grün")
 
 
 def test_every_part_of_a_short_series_has_a_row(tmp_path):
