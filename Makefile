@@ -9,6 +9,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export MPLBACKEND := Agg
+export FILE COLUMN
 
 SCRIPTS := $(sort $(wildcard figures/fig[0-9][0-9]_*.py))
 NAMES := $(SCRIPTS:figures/%.py=%)
@@ -16,7 +17,7 @@ PICTURES := $(NAMES:%=figures/out/%.png)
 NUMBERS := $(foreach name,$(NAMES),$(firstword $(subst _, ,$(name))))
 SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/datasets/*) figures/style.py figures/baselines.py figures/house.mplstyle figures/__main__.py
 
-.PHONY: figures study publish test skeleton check bench lint clean help $(NUMBERS)
+.PHONY: figures study publish own test skeleton check bench lint clean help $(NUMBERS)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -35,6 +36,10 @@ study: | $(STAMP)  ## the full experiment matrix, about 12 minutes, in figures/o
 
 publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--study for the full matrix)
 	$(PY) -m figures --publish $(STUDY)
+
+own: | $(STAMP)  ## your own file: FILE=names.txt, or FILE=table.csv COLUMN=flow; more with OWN="--hidden 64 --steps 500 --seed 2"
+	@test -e "$$FILE" || { echo "own needs a file, and '$$FILE' is none: FILE=names.txt, or FILE=table.csv COLUMN=flow; with blanks in quotes"; exit 2; }
+	@$(PY) -m figures.own "$$FILE" $(if $(COLUMN),--column "$$COLUMN") $(OWN)
 
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest

@@ -314,7 +314,7 @@ def _read(path):
 
 
 def _text(path, found, alphabet="file", lines=True, split=None):
-    r"""A Text of the strings found: lines in a random order, always the same one; pieces in theirs."""
+    r"""A Text of the strings found: lines in a random order, always the same; pieces in theirs."""
     N = len(found)
     if N < 3:
         what = "lines that are not blank" if lines else "pieces"

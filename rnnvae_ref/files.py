@@ -1,4 +1,4 @@
-r"""save() and load(): a model in one .npz file, with what its data need to be read, and no pickle."""
+r"""save() and load(): a model in one .npz file with the alphabet or units of its data; no pickle."""
 
 import ast
 import dataclasses
@@ -60,7 +60,7 @@ def _naming(path):
 
 
 def _opened(file):
-    r"""The arrays, not read yet; together they are no longer than the file, as `save` packs none."""
+    r"""The arrays, not read yet, and no longer than the file: `save` compresses none."""
     members = zipfile.ZipFile(file).infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("it is compressed")

@@ -1,4 +1,4 @@
-r"""Draws from the model and its predictions, for one particle and several, with and without noise."""
+r"""Draws from the model, predictions and forecasts, for one particle and several."""
 
 import autograd.numpy as np
 
