@@ -5,8 +5,8 @@ r"""Your own file: which of the paper's models suits it?
 
 Trains Eq. (5) from the usual start and from `init(apart=True)`, and Eq. (17) from the second; step
 and model are chosen on validation. Held-out bits a character, or nats a step in the units of the
-file, beside n-grams or autoregressions; draws or forecasts; all in figures/out. Of a large file:
-lines of 150 000 symbols in all, or the last 5000 rows. Ctrl-C ends one training.
+file, beside n-grams or autoregressions (AR(0): a Gaussian); draws or forecasts. Of a large file it
+takes 150 000 symbols, or the last 5000 rows. Files in figures/out. Ctrl-C ends one training.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from figures import baselines, style
 from rnnvae_ref import RNN, Categorical, Gaussian, data, fit, forecast, particles, sample, save
 from rnnvae_ref.likelihood import log_likelihood_steps
 
+UNITS = "nats a step", "bits a character"
 SYMBOLS, LAST, PARTS = 150_000, slice(-5000, None), ("train", "validation", "test")
 
 
@@ -39,13 +40,10 @@ def text(args):
 def series(args):
     r"""The same of a column of a table."""
     s = data.series(args.file, args.column, header=args.header, decimal=args.decimal, rows=LAST)
-    if len(s.X) < 30:
-        raise ValueError(f"{args.file} must have at least 30 rows; it has {len(s.X)}")
     nats = lambda steps, part: steps(s.X)[getattr(s, part)].mean() - np.log(s.scale[0])
-    ar = {p: baselines.autoregression(s, p) for p in (1, 2, 5, 10) if 3 * p < s.train.stop}
+    ar = {p: baselines.autoregression(s, p) for p in (0, 1, 2, 5, 10) if 3 * p < s.train.stop}
     best = max(ar, key=lambda p: nats(lambda X: ar[p], "validation"))
-    gaussian = nats(lambda X: baselines.log_normal(X[:, 0, 0], 0.0, 1.0), "test")
-    rows = {"Gaussian": gaussian, f"AR({best})": nats(lambda X: ar[best], "test")}
+    rows = {f"AR({p})": nats(lambda X, p=p: ar[p], "test") for p in sorted({0, 1, best})}
     print(len(s.X), "rows")
     return s, data.windows(s.X[s.train], min(50, s.train.stop)), Gaussian(), nats, rows
 
@@ -83,13 +81,15 @@ def compute(args):
 def plot(n):
     figure, axes = plt.subplots(1 + ("fans" in n), 1, squeeze=False, figsize=(5.2, 4.4))
     for y, (name, value) in enumerate(n["test"].items()):
-        style.strip(axes[0, 0], y, [value], style.RNN, value if name == n["best"] else None)
-    axes[0, 0].set(yticks=range(len(n["test"])), yticklabels=[*n["test"]], xlabel="held out")
+        colour = style.RNN if "Eq." in name else style.BASELINE
+        style.strip(axes[0, 0], y, [value], colour, value if name == n["best"] else None)
+    axes[0, 0].set(yticks=range(len(n["test"])), yticklabels=[*n["test"]])
+    axes[0, 0].set_xlabel(f"{UNITS['drawn' in n]}, held out (ring: chosen on validation)")
+    axes[-1, 0].plot(n.get("record", []), color=style.EXACT, lw=1.0)
     for end, fan in n.get("fans", {}).items():
         t = np.arange(end, end + len(fan[0]))
         axes[1, 0].fill_between(t, fan[0], fan[4], color=style.RNN, alpha=0.25, lw=0)
         axes[1, 0].fill_between(t, fan[1], fan[3], color=style.RNN, alpha=0.45, lw=0)
-        axes[1, 0].plot(t - len(t), n["record"][end - len(t) : end], color=style.EXACT, lw=1.0)
     return figure
 
 
@@ -97,7 +97,8 @@ def main(words=None):
     parser = argparse.ArgumentParser("python -m figures.own", description=__doc__.split("\n\n")[2])
     parser.add_argument("file", help="UTF-8: a sequence a line; or a CSV file in order of time")
     parser.add_argument("--no-header", dest="header", action="store_false", help="numbers alone")
-    options = {"column": "", "decimal": ".", "hidden": 16, "particles": 2, "steps": 1000, "seed": 0}
+    parser.add_argument("--column", default="", help="its name; without header its number")
+    options = {"decimal": ".", "hidden": 16, "particles": 2, "steps": 1000, "seed": 0}
     for name, value in options.items():
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"default {value!r}")
     args = parser.parse_args(words)
@@ -111,8 +112,7 @@ def main(words=None):
         save(style.OUT / f"{name}.npz", *model)
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
-    unit = "nats a step" if args.column else "bits a character"
-    rows = [f"{value:10.4f}  {row}, {unit} held out" for row, value in n["test"].items()]
+    rows = [f"{v:9.4f} {UNITS['drawn' in n]}  {row}" for row, v in n["test"].items()]
     print(*n.get("drawn", []), *rows, f"chosen: {n['best']}; {style.OUT / name}.*", sep="\n")
 
 

@@ -1,4 +1,4 @@
-r"""save() and load(): a model in one .npz file with the alphabet or units of its data; no pickle."""
+r"""save() and load(): a model in a .npz file, with the alphabet or units of its data; no pickle."""
 
 import ast
 import dataclasses
