@@ -45,7 +45,7 @@ def load(path, rnn=None, data=None):
             theta = {key: arrays[key] for key in arrays.files if key != "rnn" and "." not in key}
             saved.check(theta)
             kept = _data(saved, arrays)
-    if data is not None and not _same(data, kept):
+    if data is not None and _units(data) != _units(kept):
         raise ValueError(f"{path} was saved with {_units(kept)}, not with {_units(data)}")
     return saved, theta, kept
 
@@ -111,12 +111,8 @@ def _data(rnn, arrays):
     return data
 
 
-def _same(a, b):
-    r"""Both turn numbers into the same symbols, or into the same units."""
-    return type(a) is type(b) and _units(a) == _units(b)
-
-
 def _units(data):
+    r"""What numbers become, in words: symbols of an alphabet, or units of a file."""
     if isinstance(data, Text):
         return f"the alphabet {data.alphabet!r}" + " in pieces" * (not data.lines)
     if isinstance(data, Series):

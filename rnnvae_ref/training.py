@@ -111,7 +111,10 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result, validate):
     def loss(x):
         nonlocal trial
         trial = x.copy(), *at(x)
-        return _uphill(good, x) if _trouble(*trial[1:]) else (-trial[1], -flatten(trial[2])[0])
+        if _trouble(*trial[1:]):  # no value: as far uphill from the last step, so x is refused
+            g = flatten(good[2])[0]
+            return abs(g @ (x - good[0])) - good[1], g
+        return -trial[1], -flatten(trial[2])[0]
 
     def after_step(x):
         nonlocal good
@@ -125,13 +128,6 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result, validate):
         result.reason = f"L-BFGS: {end.message.lower()}"
         if result.history["step"][-1] < result.step:
             _record(result, good[1], validate)
-
-
-def _uphill(good, x):
-    r"""A loss where there is none: so far uphill from the last good step that x is refused."""
-    x_good, value, g = good
-    g = flatten(g)[0]
-    return abs(g @ (x - x_good)) - value, g
 
 
 def _watch(result, validate, steps, every, patience, step, theta, value, g):
