@@ -12,7 +12,7 @@ import numpy as np
 from rnnvae_ref.data import Series, Text
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.numerics import atomic_write, describe
-from rnnvae_ref.rnn import RNN
+from rnnvae_ref.rnn import RNN, check_model
 
 
 def save(path, rnn, theta, data=None):
@@ -21,6 +21,7 @@ def save(path, rnn, theta, data=None):
     data: the `Text` or `Series` that theta was trained on. Of a text the alphabet is kept, of a
     series the whole record, from which forecasts go on. The file is whole or not there at all.
     """
+    check_model(rnn, theta)
     rnn.check(theta)
     if not Path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")

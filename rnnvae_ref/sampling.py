@@ -6,7 +6,7 @@ from rnnvae_ref.inference import Normal
 from rnnvae_ref.kernels import traced
 from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw, log_sigmoid
 from rnnvae_ref.particles import predicted_weights
-from rnnvae_ref.rnn import check_sigma, f, prepare, prepare_unpadded, states, table
+from rnnvae_ref.rnn import check_model, check_sigma, f, prepare, prepare_unpadded, states, table
 
 NORMAL = Normal()
 
@@ -71,6 +71,7 @@ def _states(rnn, theta, X):
 
 def _begin(rnn, theta, N, prefix, sigma, logit_rho):
     r"""The states (L, N, D) before the first new step, and the weights (L, N) of the particles."""
+    check_model(rnn, theta)
     if (N is None) == (prefix is None):
         wanted = "give N to draw new sequences, or prefix to continue given ones"
         raise ValueError(f"{wanted}, and not both")

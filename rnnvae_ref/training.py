@@ -10,7 +10,7 @@ import autograd.numpy as np
 from autograd import value_and_grad
 
 from rnnvae_ref.data import Series, Text
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe
+from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, plain_array
 
 
 @dataclass
@@ -66,10 +66,10 @@ def _check_inputs(theta, X, rng, method, validate):
     if not isinstance(theta, dict) or not theta:
         raise ValueError(f"theta must be a dict of float64 arrays; got {describe(theta)}")
     for key, value in theta.items():
-        if getattr(value, "dtype", None) != np.float64:
+        if not plain_array(value) or value.dtype != np.float64:
             raise ValueError(f"theta[{key!r}] must be a float64 array; got {describe(value)}")
     advice = {Series: "; give s.X[s.train]", Text: "; give text.train"}.get(type(X), "")
-    if not isinstance(X, np.ndarray) or X.ndim not in (2, 3) or X.size == 0:
+    if not plain_array(X) or X.ndim not in (2, 3) or X.size == 0:
         wanted = "X must be an array (T, N) or (T, N, M), not empty"
         raise ValueError(f"{wanted}; got {describe(X)}{advice}")
     check_rng(rng)

@@ -123,7 +123,7 @@ def test_save_refuses_data_that_the_model_is_not_about(tmp_path):
         (data.Text("\na"), r"the alphabet '\\na'"),
         (data.nile(), "mean"),
         (np.zeros(3), "an array of float64"),
-        ("names.txt", "str 'names.txt'"),
+        ("names.txt", "'names.txt'"),
     ]:
         with pytest.raises(ValueError, match=rf"data must be the Text or Series that RNN.*{got}"):
             save(tmp_path / "theta.npz", rnn, theta, wrong)

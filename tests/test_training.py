@@ -364,8 +364,8 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
         ({"clip": "1"}, "clip must be a positive number; got '1'"),
         ({"every": 0}, "every must be a whole number, 1 or larger; got 0"),
         ({"patience": 0.5}, "patience must be a whole number"),
-        ({"validate": 3}, "validate must be a function of theta, or None; got int 3"),
-        ({"rng": 0}, "rng must be a numpy Generator.*; got int 0"),
+        ({"validate": 3}, "validate must be a function of theta, or None; got 3"),
+        ({"rng": 0}, "rng must be a numpy Generator.*; got 0"),
     ]:
         with pytest.raises(ValueError, match=message):
             fit(objective_of(rnn), theta, X, **{"rng": np.random.default_rng(0)} | changes)
@@ -381,7 +381,8 @@ def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_el
     for value, got in [
         (np.zeros(2, int), r"an array of int64 with shape \(2,\)"),
         ([0.0, 1.0], r"list \[0\.0, 1\.0\]"),
-        (0.5, r"float 0\.5"),
+        (0.5, r"0\.5"),
+        (np.ma.zeros(2), "a MaskedArray of float64"),
         (np.zeros(2, np.float32), "an array of float32"),
     ]:
         with pytest.raises(ValueError, match=rf"theta\['b'\] must be a float64 array; got {got}"):
@@ -394,6 +395,7 @@ def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_el
         (data.colour_names(), r"Text .*; give text\.train"),
         ([[0.0]], r"list \[\[0\.0\]\]"),
         (np.zeros(3), "an array of float64"),
+        (np.ma.zeros((2, 3)), "a MaskedArray of float64"),
         (np.zeros((2, 0)), r"an array of float64 with shape \(2, 0\)"),
     ]:
         with pytest.raises(ValueError, match=rf"(?s)X must be an array \(T, N\) or \(T, N, M\), not empty; got {got}"):
