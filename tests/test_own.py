@@ -151,10 +151,11 @@ def test_make_own_passes_names_with_blanks_and_asks_for_a_file(tmp_path):
     python.chmod(0o755)
     (tmp_path / "venv" / ".stamp").touch()
     (tmp_path / "my $names.txt").touch()
+    command = ["make", "--no-print-directory", "-o", "requirements.txt"]
+    command += ["own", f"VENV={tmp_path / 'venv'}"]
     make = lambda *words: subprocess.run(
-        ["make", "--no-print-directory", "-o", "requirements.txt", "own", f"VENV={tmp_path / 'venv'}", *words],
-        capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
+        [*command, *words], capture_output=True, text=True, cwd=ROOT
+    )
     run = make(f"FILE={tmp_path}/my $$names.txt", "COLUMN=a b", "OWN=--hidden 3")
     words = ["-m", "figures.own", f"{tmp_path}/my $names.txt", "--column", "a b", "--hidden", "3"]
     assert run.stdout.splitlines() == [f"[{word}]" for word in words]

@@ -1,4 +1,4 @@
-"""sample from prefixes, temperature, forecast; the laws of new draws: tests/test_rnn.py, test_particles.py."""
+"""Prefixes, temperature, forecasts; the laws of new draws are in test_rnn and test_particles."""
 
 import math
 
@@ -63,7 +63,7 @@ def test_temperature_moves_draws_alone_and_is_for_symbols():
 
 
 def below(rnn, theta, s, end, logit_rho, value):
-    """P(x <= value), in the units of the file, of the step after s.X[:end]: a mixture of normals."""
+    """P(x <= value), in the units of the file, one step after s.X[:end]: a mixture of normals."""
     h, w = _after(rnn, theta, s.X[:end], logit_rho)
     z = ((value - s.mean) / s.scale - h[:, 0] @ theta["C"] - theta["c"]) / np.exp(theta["log_s"])
     return sum(w[i, 0] * 0.5 * (1 + math.erf(z[i, 0] / math.sqrt(2))) for i in range(len(w)))

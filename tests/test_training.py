@@ -3,6 +3,7 @@
 import sys
 
 import autograd.numpy as np
+import numpy
 import pytest
 from autograd.extend import defvjp, primitive
 from numpy.testing import assert_allclose, assert_array_equal
@@ -25,7 +26,9 @@ def climb(theta, X, rng):
 
 def run_climb(method, **options):
     start = {"a": np.array([-1.0, 1.0])}
-    return fit(climb, start, np.zeros((2, 3)), rng=np.random.default_rng(0), method=method, **options)
+    return fit(
+        climb, start, np.zeros((2, 3)), rng=np.random.default_rng(0), method=method, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,14 @@ def chain():
 def test_fit_reaches_the_truth_of_a_markov_chain(chain, method):
     X, log_p = chain
     rnn = RNN(Categorical(2), 3)
-    result = fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), X, rng=np.random.default_rng(2), method=method, steps=400)
+    result = fit(
+        objective_of(rnn),
+        rnn.init(np.random.default_rng(1)),
+        X,
+        rng=np.random.default_rng(2),
+        method=method,
+        steps=400,
+    )
     got, truth = log_likelihood(rnn, result.last, X), log_p.sum(axis=0)
     error = (got - truth).std() / np.sqrt(300)
     assert abs((got - truth).mean()) < 0.003 * 20 + 5 * error
@@ -49,16 +59,30 @@ def test_fit_reaches_the_truth_of_a_markov_chain(chain, method):
 def test_fit_of_numbers_reaches_the_truth_of_an_autoregression():
     X, log_p = data.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 200)
     rnn = RNN(Gaussian(), 1, transition="linear")
-    result = fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), X, rng=np.random.default_rng(2), method="lbfgs")
+    result = fit(
+        objective_of(rnn),
+        rnn.init(np.random.default_rng(1)),
+        X,
+        rng=np.random.default_rng(2),
+        method="lbfgs",
+    )
     slope = (result.last["U"] @ result.last["C"]).item()
-    assert_allclose([slope, np.exp(result.last["log_s"]).item()], [0.8, 0.5], atol=5 / np.sqrt(X.size))
-    assert log_likelihood(rnn, result.last, X).mean() > log_p.sum(axis=0).mean()  # in sample, the fit does at least as well
+    assert_allclose(
+        [slope, np.exp(result.last["log_s"]).item()], [0.8, 0.5], atol=5 / np.sqrt(X.size)
+    )
+    assert (
+        log_likelihood(rnn, result.last, X).mean() > log_p.sum(axis=0).mean()
+    )  # in sample, the fit does at least as well
 
 
 def test_fit_depends_on_its_generator_alone(chain):
     rnn = RNN(Categorical(2), 3)
     run = lambda seed: fit(
-        objective_of(rnn), rnn.init(np.random.default_rng(1)), chain[0], rng=np.random.default_rng(seed), steps=20
+        objective_of(rnn),
+        rnn.init(np.random.default_rng(1)),
+        chain[0],
+        rng=np.random.default_rng(seed),
+        steps=20,
     )
     for key, value in run(3).last.items():
         assert_array_equal(value, run(3).last[key])
@@ -88,31 +112,53 @@ def test_validation_chooses_best_and_stops_early(chain):
         "validation has not improved for 3 checks, at step 8; `best` is from step 2"
     )
     assert (result.step, result.best_step) == (8, 2)
-    assert result.history["step"] == [0, 2, 4, 6, 8] and result.history["validation"] == [0.0, 5.0, 1.0, 1.0, 1.0]
+    assert result.history["step"] == [0, 2, 4, 6, 8] and result.history["validation"] == [
+        0.0,
+        5.0,
+        1.0,
+        1.0,
+        1.0,
+    ]
 
 
 @pytest.mark.parametrize("method", ["adam", "lbfgs"])
 def test_every_step_is_recorded_once_and_the_start_and_the_end_are_validated(method):
     seen = []
-    result = run_climb(method, steps=5, every=1, validate=lambda theta: seen.append(theta) or 0.0, patience=5)
+    result = run_climb(
+        method, steps=5, every=1, validate=lambda theta: seen.append(theta) or 0.0, patience=5
+    )
     assert result.history["step"] == [0, 1, 2, 3, 4, 5] and len(seen) == 6
     assert_array_equal(seen[0]["a"], [-1.0, 1.0])
     assert result.last is seen[5] and result.best is seen[0]  # a tie keeps the first
     assert result.reason == "all steps done; `best` is the untrained start"
     assert (result.step, result.best_step) == (5, 0)
     assert run_climb(method, steps=5, every=3).history["step"] == [0, 3, 5]
-    assert_allclose(result.history["objective"], [climb(theta, np.zeros((2, 1)), None)[0] for theta in seen], rtol=1e-12)
+    assert_allclose(
+        result.history["objective"],
+        [climb(theta, np.zeros((2, 1)), None)[0] for theta in seen],
+        rtol=1e-12,
+    )
 
 
 def test_lbfgs_stops_where_it_has_converged_and_says_so():
-    result = run_climb("lbfgs", validate=lambda theta: climb(theta, np.zeros((2, 1)), None)[0], every=7, patience=1)
+    result = run_climb(
+        "lbfgs", validate=lambda theta: climb(theta, np.zeros((2, 1)), None)[0], every=7, patience=1
+    )
     assert_allclose(result.last["a"], 1.0, atol=1e-3)
     assert result.reason.startswith("L-BFGS: convergence")
     steps = result.history["step"]
-    assert steps[:-1] == list(range(0, steps[-1], 7)) and steps[-1] < 1000 and result.best is result.last
+    assert (
+        steps[:-1] == list(range(0, steps[-1], 7))
+        and steps[-1] < 1000
+        and result.best is result.last
+    )
     falling = iter(range(0, -9, -1))
-    worse = run_climb("lbfgs", validate=lambda theta: next(falling), every=steps[-1] - 1, patience=2)
-    assert_allclose(worse.history["objective"][-1], climb(worse.last, np.zeros((2, 1)), None)[0], rtol=1e-9)
+    worse = run_climb(
+        "lbfgs", validate=lambda theta: next(falling), every=steps[-1] - 1, patience=2
+    )
+    assert_allclose(
+        worse.history["objective"][-1], climb(worse.last, np.zeros((2, 1)), None)[0], rtol=1e-9
+    )
     assert worse.history["step"] == [0, steps[-1] - 1, steps[-1]]
     assert worse.reason.startswith("L-BFGS: convergence")  # not lost at the last check
 
@@ -174,7 +220,9 @@ def test_lbfgs_without_one_finite_step_keeps_its_start():
     first = {"a": np.array([-1.0, 1.0])}
     only = lambda theta, X, rng: climb(theta, X, rng) + (np.nan if theta["a"][0] != -1.0 else 0.0)
     result = fit(only, first, np.zeros((2, 3)), rng=np.random.default_rng(0), method="lbfgs")
-    assert result.step == 0 and result.last is first and result.reason.startswith("L-BFGS: abnormal")
+    assert (
+        result.step == 0 and result.last is first and result.reason.startswith("L-BFGS: abnormal")
+    )
 
 
 def test_adam_steps_by_step_size_with_the_gradient_clipped_to_clip_times_T():
@@ -201,7 +249,12 @@ def test_lbfgs_holds_the_noise_fixed_and_adam_does_not():
         return climb(theta, X, rng)
 
     run = lambda seed, method: fit(
-        objective, {"a": np.array([-1.0, 1.0])}, np.zeros((2, 3)), rng=np.random.default_rng(seed), method=method, steps=5
+        objective,
+        {"a": np.array([-1.0, 1.0])},
+        np.zeros((2, 3)),
+        rng=np.random.default_rng(seed),
+        method=method,
+        steps=5,
     )
     run(0, "lbfgs")
     assert len(drawn) > 5 and len({*drawn}) == 1
@@ -215,7 +268,9 @@ def test_lbfgs_holds_the_noise_fixed_and_adam_does_not():
 def test_history_holds_the_mean_over_the_sequences_of_the_batch():
     rnn, theta, X = random_model()
     result = fit(objective_of(rnn), theta, X, rng=np.random.default_rng(0), steps=1)
-    assert_allclose(result.history["objective"][0], log_likelihood(rnn, theta, X).mean(), rtol=1e-12)
+    assert_allclose(
+        result.history["objective"][0], log_likelihood(rnn, theta, X).mean(), rtol=1e-12
+    )
 
 
 def test_a_minibatch_holds_different_sequences_and_another_choice_each_time():
@@ -232,8 +287,18 @@ def test_a_minibatch_holds_different_sequences_and_another_choice_each_time():
 
 def test_without_validation_best_is_last(chain):
     rnn = RNN(Categorical(2), 3)
-    result = fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), chain[0], rng=np.random.default_rng(2), steps=5)
-    assert result.best is result.last and result.reason == "all steps done" and result.history["step"] == [0, 5]
+    result = fit(
+        objective_of(rnn),
+        rnn.init(np.random.default_rng(1)),
+        chain[0],
+        rng=np.random.default_rng(2),
+        steps=5,
+    )
+    assert (
+        result.best is result.last
+        and result.reason == "all steps done"
+        and result.history["step"] == [0, 5]
+    )
 
 
 def test_an_objective_that_is_not_finite_stops_adam_with_the_last_good_theta():
@@ -286,13 +351,26 @@ def test_the_noise_of_an_objective_comes_from_the_generator_of_fit():
     def objective(th, X, rng):
         return K_noise(rnn, th, X, Normal().sample(rng, (5, 8, 1, X.shape[1], 2)), th["sigma"])
 
-    result = fit(objective, theta | {"sigma": np.array(0.5)}, X, rng=np.random.default_rng(0), steps=300, step_size=0.02)
+    result = fit(
+        objective,
+        theta | {"sigma": np.array(0.5)},
+        X,
+        rng=np.random.default_rng(0),
+        steps=300,
+        step_size=0.02,
+    )
     assert abs(result.last["sigma"]) < 0.25 and result.reason == "all steps done"
 
 
 def test_progress_shows_on_a_terminal_and_nowhere_else(monkeypatch, capsys, chain):
     rnn = RNN(Categorical(2), 2)
-    run = lambda: fit(objective_of(rnn), rnn.init(np.random.default_rng(1)), chain[0], rng=np.random.default_rng(2), steps=20)
+    run = lambda: fit(
+        objective_of(rnn),
+        rnn.init(np.random.default_rng(1)),
+        chain[0],
+        rng=np.random.default_rng(2),
+        steps=20,
+    )
     run()
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -336,7 +414,9 @@ def test_cutting_a_minibatch_changes_no_value(monkeypatch, emission):
     X = data.pad(lines)
     rnn = RNN(Categorical(3) if emission == "categorical" else Gaussian(), 4)
     theta = rnn.init(rng)
-    run = lambda: fit(objective_of(rnn), theta, X, rng=np.random.default_rng(1), steps=20, batch=8, every=1)
+    run = lambda: fit(
+        objective_of(rnn), theta, X, rng=np.random.default_rng(1), steps=20, batch=8, every=1
+    )
     cut = run().history["objective"]
     monkeypatch.setattr(
         "rnnvae_ref.training.minibatch",
@@ -369,20 +449,34 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
     ]:
         with pytest.raises(ValueError, match=message):
             fit(objective_of(rnn), theta, X, **{"rng": np.random.default_rng(0)} | changes)
-    with pytest.raises(ValueError, match=r"objective must return one number per sequence, \(3,\); got shape \(\)"):
-        fit(lambda th, X, rng: np.mean(log_likelihood(rnn, th, X)), theta, X, rng=np.random.default_rng(0))
+    with pytest.raises(
+        ValueError, match=r"objective must return one number per sequence, \(3,\); got shape \(\)"
+    ):
+        fit(
+            lambda th, X, rng: np.mean(log_likelihood(rnn, th, X)),
+            theta,
+            X,
+            rng=np.random.default_rng(0),
+        )
     with pytest.raises(ValueError, match="theta lacks 'W'"):
-        fit(objective_of(rnn), {k: v for k, v in theta.items() if k != "W"}, X, rng=np.random.default_rng(0))
+        fit(
+            objective_of(rnn),
+            {k: v for k, v in theta.items() if k != "W"},
+            X,
+            rng=np.random.default_rng(0),
+        )
 
 
 def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_else():
-    run = lambda theta, X: fit(lambda *_: pytest.fail("asked too early"), theta, X, rng=np.random.default_rng(0))
+    run = lambda theta, X: fit(
+        lambda *_: pytest.fail("asked too early"), theta, X, rng=np.random.default_rng(0)
+    )
     X, good = np.zeros((2, 3)), np.zeros(2)
     for value, got in [
         (np.zeros(2, int), r"an array of int64 with shape \(2,\)"),
         ([0.0, 1.0], r"list \[0\.0, 1\.0\]"),
         (0.5, r"0\.5"),
-        (np.ma.zeros(2), "a MaskedArray of float64"),
+        (numpy.ma.zeros(2), "a MaskedArray of float64"),
         (np.zeros(2, np.float32), "an array of float32"),
     ]:
         with pytest.raises(ValueError, match=rf"theta\['b'\] must be a float64 array; got {got}"):
@@ -395,8 +489,11 @@ def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_el
         (data.colour_names(), r"Text .*; give text\.train"),
         ([[0.0]], r"list \[\[0\.0\]\]"),
         (np.zeros(3), "an array of float64"),
-        (np.ma.zeros((2, 3)), "a MaskedArray of float64"),
+        (numpy.ma.zeros((2, 3)), "a MaskedArray of float64"),
         (np.zeros((2, 0)), r"an array of float64 with shape \(2, 0\)"),
     ]:
-        with pytest.raises(ValueError, match=rf"(?s)X must be an array \(T, N\) or \(T, N, M\), not empty; got {got}"):
+        with pytest.raises(
+            ValueError,
+            match=rf"(?s)X must be an array \(T, N\) or \(T, N, M\), not empty; got {got}",
+        ):
             run({"a": good}, wrong)
