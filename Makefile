@@ -10,12 +10,13 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export VECLIB_MAXIMUM_THREADS := 1
 export MPLBACKEND := Agg
+export FILE COLUMN
 
 FIGURES := $(sort $(foreach path,$(wildcard figures/fig[0-9][0-9]_*.py),$(firstword $(subst _, ,$(notdir $(path))))))
 # All cores are used; with `make -j1 figures` one. Python knows what is out of date, so that this works without make, too.
 JOBS = $(patsubst -j%,--jobs %,$(filter-out -j,$(filter -j%,$(MAKEFLAGS))))
 
-.PHONY: figures study publish test skeleton check bench lint clean help $(FIGURES)
+.PHONY: figures study publish test skeleton check bench lint clean help own $(FIGURES)
 .DELETE_ON_ERROR:
 
 figures: | $(STAMP)  ## all figures in figures/out, on all cores, then fresh beside published numbers
@@ -29,6 +30,10 @@ study: | $(STAMP)  ## the full experiment matrix, about 12 minutes on one core, 
 
 publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--study for the full matrix)
 	$(PY) -m figures --publish $(STUDY) $(JOBS)
+
+own: | $(STAMP)  ## your own file: FILE=names.txt, or FILE=table.csv COLUMN=flow; more with OWN="--hidden 64 --steps 500 --seed 2"
+	@test -e "$$FILE" || { echo "own needs a file, and '$$FILE' is none: FILE=names.txt, or FILE=table.csv COLUMN=flow; with blanks in quotes"; exit 2; }
+	@$(PY) -m figures.own "$$FILE" $(if $(COLUMN),--column "$$COLUMN") $(OWN)
 
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest

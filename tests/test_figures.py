@@ -417,7 +417,7 @@ def test_fig05_autoregressions_are_least_squares_of_what_they_saw():
 def test_fig05_again_trains_on_the_first_70_per_cent_for_the_chosen_number_of_steps_and_the_fans_are_its(monkeypatch):
     from figures import fig05_forecasts as fig
 
-    m, fits, sampled = data.membrane(), recorded(monkeypatch, fig, "fit"), recorded(monkeypatch, fig, "sample")
+    m, fits, sampled = data.membrane(), recorded(monkeypatch, fig, "fit"), recorded(monkeypatch, fig, "forecast")
     n = fig.compute(np.random.default_rng(3), seeds=2, steps=30, sizes=(2,))
     assert len(fits) == 4 and m.validation.stop == round(0.7 * len(m.X)) and m.train.stop == round(0.55 * len(m.X))
     for run, first, second in zip(n["runs"], fits[::2], fits[1::2], strict=True):
@@ -447,21 +447,19 @@ def test_fig05_the_number_of_steps_is_the_best_on_validation(monkeypatch):
 def test_fig05_fans_hold_the_quantiles_they_name_in_millivolts(monkeypatch):
     from figures import fig05_forecasts as fig
 
-    m, prefixes = data.membrane(), []
+    m, asked = data.membrane(), []
 
-    def ladder(_rnn, _theta, _rng, steps, prefix):
-        prefixes.append(prefix[:, 0, 0])
-        return np.tile(np.linspace(0.0, 1.0, prefix.shape[1])[None, :, None], (steps, 1, 1))
+    def ladder(_rnn, _theta, series, steps, draws, _rng, *, levels, end):
+        asked.append((series, steps, draws, levels, end))
+        return np.ones((4, 50, 1))
 
-    monkeypatch.setattr(fig, "sample", ladder)
+    monkeypatch.setattr(fig, "forecast", ladder)
     n = fig.compute(np.random.default_rng(3), seeds=1, steps=1, sizes=(1,))
-    quantiles = np.array([0.05, 0.25, 0.75, 0.95]) * m.scale + m.mean
-    for fan, truth, prefix in zip(n["fans"]["RNN"], n["truth"], prefixes, strict=True):
-        np.testing.assert_allclose(fan, np.repeat(quantiles[:, None], 50, axis=1), rtol=1e-12)
-        end = len(prefix)
-        np.testing.assert_array_equal(prefix, m.X[:end, 0, 0])
+    for fan, truth, (series, *settings, end) in zip(n["fans"]["RNN"], n["truth"], asked, strict=True):
+        assert np.shape(fan) == (4, 50) and settings == [50, 400, (5, 25, 75, 95)]
+        np.testing.assert_array_equal(series.X, m.X)
         assert m.test.start < end < len(m.X) - 50
-        np.testing.assert_allclose(truth, (m.X * m.scale + m.mean)[end - 50 : end + 50, 0, 0], rtol=1e-12)
+        np.testing.assert_allclose(truth, m.decode(m.X)[end - 50 : end + 50, 0, 0], rtol=1e-12)
 
 
 def test_fig05_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
