@@ -16,7 +16,11 @@ PICTURES := $(NAMES:%=figures/out/%.png)
 NUMBERS := $(foreach name,$(NAMES),$(firstword $(subst _, ,$(name))))
 SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/datasets/*) figures/style.py figures/baselines.py figures/house.mplstyle figures/__main__.py
 
-.PHONY: figures study publish test skeleton check bench lint clean help $(NUMBERS)
+# $(call extra,page) installs that extra of pyproject.toml.
+extra = $(PY) -m pip install --quiet --disable-pip-version-check $$( \
+  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'])")
+
+.PHONY: figures study publish test paper skeleton check bench lint clean help $(NUMBERS)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -39,6 +43,10 @@ publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--st
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest
 
+paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html; only this installs what it needs
+	@$(PY) -c "import markdown_it, math_core, pygments, ziamath" 2>/dev/null || $(call extra,page)
+	@$(PY) -m derivations.paper
+
 skeleton: | $(STAMP)  ## the exercises' file to fill in, mine.py (IMPL=another.py)
 	@$(PY) -m tests.exercises.skeleton "$(IMPL)"
 
@@ -46,8 +54,7 @@ check: | $(STAMP)  ## grade it: IMPL=mine.py (wrong answers are no error of make
 	@$(PY) -m pytest tests/exercises --impl "$(IMPL)" --no-header -p no:cacheprovider --tb=no -rN $(CHECK) || test $$? -eq 1
 
 bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about five minutes (PUBLISH=--publish)
-	@$(PY) -c "import torch, jax" 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check $$( \
-	  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'])")
+	@$(PY) -c "import torch, jax" 2>/dev/null || $(call extra,bench)
 	$(PY) -m tests.benchmarks $(PUBLISH)
 
 lint: | $(STAMP)  ## style, with ruff
@@ -55,7 +62,7 @@ lint: | $(STAMP)  ## style, with ruff
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 clean:  ## remove what was made, but not the published figures
-	rm -rf figures/out $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf figures/out derivations/out $(VENV) build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
