@@ -104,8 +104,8 @@ class Renderer(RendererHTML):
         r"""A link to a file that is not on the page is only its name."""
         try:
             target = env["link"](env["path"], tokens[i].attrs["href"])
-        except LookupError as error:
-            fail(tokens[i], env, f"a link to {error}, which is not there")
+        except LookupError:
+            fail(tokens[i], env, "a link that leads nowhere")
         env["close"] = "</a>" if target else "</span>"
         return f'<a href="{escape(target)}">' if target else '<span class="file">'
 
@@ -138,12 +138,11 @@ def mathml(token, latex, env, displayed):
 
 
 def fail(token, env, words):
-    r"""Raises Unconvertible: the first line of the block that holds the token's text."""
-    first, last = token.map
-    within = [k for k in range(first, last) if token.content and token.content in env["lines"][k]]
-    line = (within or [first])[0] + 1
+    r"""Raises Unconvertible, at the first line of the block that holds the token's text."""
+    text, (first, last) = token.content or token.attrs["href"], token.map
+    line = next((k for k in range(first, last) if text in env["lines"][k]), first)
     place = env["path"].relative_to(env["path"].parent.parent)
-    raise Unconvertible(f"{place}:{line}: {words}: {token.content.strip()}")
+    raise Unconvertible(f"{place}:{line + 1}: {words}: {text.strip()}")
 
 
 def code(text, language="python"):

@@ -153,7 +153,8 @@ def figure(name):
     if not picture.exists():
         raise Unconvertible(f"derivations name {name}, and there is no {picture.relative_to(ROOT)}")
     head = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))).split("Falsified by")[0]
-    question, _, see = map(escape, head.partition("\n\n"))
+    head = re.sub("`(.+?)`", r"<code>\1</code>", escape(head))
+    question, _, see = head.partition("\n\n")
     image = base64.b64encode(picture.read_bytes()).decode()
     return f"""<figure id="{name}"><img alt="{question}" src="data:image/png;base64,{image}">
 <figcaption><strong>Figure {int(name[3:])}. {question}</strong> {see}</figcaption></figure>"""

@@ -1,12 +1,14 @@
-r"""What do the paper's objectives have in common? Each is a way to reduce one table, ell[t, l] = log p(x_t | h_t^l).
+r"""What do the paper's objectives have in common? All reduce one table, log p(x_t | h_t^l).
 
-Three years of the Nile (1914 to 1916) under the local-level model with its usual variances: h_t = h_{t-1} + sigma eps_t,
-x_t ~ N(h_t, R), h_1 = x_1. Noise is a coin flip, so four columns hold all trajectories, and each number is exact, no estimate.
-See: down the columns first, then a mean over them: Eqs. (14), (16), or the log of a mean of exp: Eq. (26). The other order is
-Eq. (17). One column without noise is Eq. (5). In between: the sticky form may change column with chance 1/2 at each step; the
-resampled form draws the columns anew, by weight, after each step. As the columns are all paths, (26) is log p(X), Eq. (9);
-(14) is below it, and (17), though printed as a lower bound, above.
-Falsified by: (26) off log p(X); (14), (16) or the resampled form above it; (17) not above it on these years.
+Three years of the Nile (1914 to 1916) under the local-level model with its usual variances:
+h_t = h_{t-1} + sigma eps_t, x_t ~ N(h_t, R), h_1 = x_1. The noise is a coin flip, so four columns
+hold all trajectories, and every number is exact. See: the sum down the columns, then the mean over
+them, is Eqs. (14) and (16); the sum, then the log of the mean of exp, is Eq. (26). The other order
+is Eq. (17). The column without noise gives Eq. (5). In between: the sticky form stays in its column
+with probability rho, else draws one anew at each step; the resampled form draws the columns anew by
+weight after each step. As the columns are all paths, (26) is log p(X), Eq. (9). (14) is below it.
+(17), which is printed as a lower bound, is above it on these years.
+Falsified by: (26) off log p(X); (14) or the resampled form above it; (17) not above it.
 Cells: 1 model x 1 sequence x 0 steps. Time: 1 s.
 """
 
@@ -14,9 +16,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
-from rnnvae_ref import F, K_noise, bound, data, enumeration, examples, log_likelihood, particles, table
+from rnnvae_ref import F, K_noise, bound, data, enumeration, examples, log_likelihood, particles
 from rnnvae_ref.inference import TWO_POINT
 from rnnvae_ref.resampling import resampled
+from rnnvae_ref.rnn import table
 
 YEARS, R, Q = slice(43, 46), 15099.0, 1469.1
 SIGMA = np.sqrt(Q)
@@ -24,14 +27,15 @@ SIGMA = np.sqrt(Q)
 # key in numbers, name, how it reduces the table, colour, marker
 # fmt: off
 ROWS = (
-    ("5",         "Eq. (5)",   r"$\Sigma_t$, the column without noise",             style.RNN,        "o"),
-    ("14",        "Eqs. (14), (16)", r"$\mathrm{mean}_l\;\Sigma_t$",                    style.BOUND,      "o"),
-    ("resampled", "resampled", "columns drawn anew by weight",                     style.SECOND,     "D"),
-    ("26",        "Eq. (26)",  r"$\log\;\mathrm{mean}_l\;\exp\;\Sigma_t$",          style.TRAJECTORY, "o"),
-    ("sticky",    "sticky",    r"may change column, $\rho = 1/2$",                 style.SECOND,     "s"),
-    ("17",        "Eq. (17)",  r"$\Sigma_t\;\log\;\mathrm{mean}_l\;\exp$",          style.PER_STEP,   "o"),
+    ("5",         "Eq. (5)",         r"$\Sigma_t$, column without noise",    style.RNN,        "o"),
+    ("14",        "Eqs. (14), (16)", r"$\mathrm{mean}_l\;\Sigma_t$",         style.BOUND,      "o"),
+    ("resampled", "resampled",       "columns drawn anew by weight",         style.SECOND,     "D"),
+    ("26",        "Eq. (26)",        r"$\log\mathrm{mean}_l\exp\;\Sigma_t$", style.TRAJECTORY, "o"),
+    ("sticky",    "sticky",          r"may change column, $\rho = 1/2$",     style.SECOND,     "s"),
+    ("17",        "Eq. (17)",        r"$\Sigma_t\;\log\mathrm{mean}_l\exp$", style.PER_STEP,   "o"),
 )
 # fmt: on
+MINUS = "\N{MINUS SIGN}"
 NO_NOISE, ACROSS, BELOW = -0.85, 5.05, -3.0  # places in the picture of the table
 COLUMNS = ((NO_NOISE, style.RNN), *((column + 0.5, style.EXACT) for column in range(4)))
 
@@ -70,7 +74,7 @@ def objectives(rnn, theta, X, eps, log_w, columns):
 
 
 def mean_over_ancestors(rnn, theta, X, columns):
-    r"""The resampled bound, exactly: all 256 ways to choose ancestors after step 2, each with its probability, (N,).
+    r"""The resampled bound, exactly: all 256 ways to choose ancestors after step 2, weighted, (N,).
 
     After step 1 the columns are still equal, so the choice that is made there is none.
     """
@@ -101,7 +105,7 @@ def plot(numbers):
 
 
 def draw_table(axis, n):
-    r"""The cells with their numbers; below them the sums over t, to the right the log-means over l."""
+    r"""The cells; below them the sums over t, to the right the log-means over l."""
     ell = np.column_stack([n["without noise"], n["ell"]])
     for y, (x, row, across) in enumerate(zip(n["x"], ell, n["across"], strict=True)):
         axis.text(-2.05, -y, f"$x_{y + 1}$ = {x:.0f}", ha="center", va="center")
@@ -126,7 +130,7 @@ def cell(axis, x, y, value, shade):
 
 
 def number(axis, x, y, value, colour, **look):
-    text = f"{value:.2f}".replace("-", "−")
+    text = f"{value:.2f}".replace("-", MINUS)
     axis.text(x, y, text, ha="center", va="center", color=colour, **look)
 
 
@@ -139,7 +143,7 @@ def words(axis, signs):
     r"""The heads of the columns and of both reductions."""
     at = {"ha": "center", "va": "bottom"}
     for column, flips in enumerate(zip(*signs, strict=True)):
-        coin = ", ".join("+" if flip > 0 else "−" for flip in flips)
+        coin = ", ".join("+" if flip > 0 else MINUS for flip in flips)
         axis.text(column + 0.5, 0.53, f"({coin})", **at)
     axis.text(NO_NOISE, 0.53, "no noise", color=style.RNN, **at)
     axis.text(2.0, 1.0, r"$\ell_{t,l} = \log\;p(x_t \mid h_t^l)$, coin flips $l$", **at)

@@ -662,8 +662,9 @@ def resampled_by_hand(x, signs, R, Q):
 def test_fig20_every_objective_reduces_the_table_as_it_is_drawn(source, fresh):
     n = published("fig20_one_table") if source == "published" else fresh("fig20_one_table")
     sums, across = np.sum(n["ell"], axis=0), [log_mean_exp(row) for row in n["ell"]]
-    wanted = {"down": sums, "across": across, "5": sum(n["without noise"]), "14": np.mean(sums), "16": np.mean(sums)}
-    wanted |= {"26": log_mean_exp(sums), "17": sum(across), "log_p": log_mean_exp(sums), "sticky": sticky(n["ell"], 0.5)}
+    wanted = {"down": sums, "across": across, "5": sum(n["without noise"])}
+    wanted |= {"14": np.mean(sums), "16": np.mean(sums), "17": sum(across)}
+    wanted |= {"26": log_mean_exp(sums), "log_p": log_mean_exp(sums), "sticky": sticky(n["ell"], 0.5)}
     wanted["resampled"] = resampled_by_hand(n["x"], n["signs"], 15099.0, 1469.1)
     for key, value in wanted.items():
         np.testing.assert_allclose(n[key], value, rtol=0, atol=2e-5, err_msg=key)  # seven digits are stored
@@ -674,7 +675,8 @@ def sticky(ell, rho):
     total = 0.0
     for way in itertools.product(range(4), repeat=3):
         moves = math.prod(rho * (a == b) + (1 - rho) / 4 for a, b in itertools.pairwise(way))
-        total += moves / 4 * math.exp(sum(row[column] for row, column in zip(ell, way, strict=True)))
+        along = sum(row[column] for row, column in zip(ell, way, strict=True))
+        total += moves / 4 * math.exp(along)
     return math.log(total)
 
 
@@ -685,7 +687,8 @@ def test_fig20_its_table_is_that_of_three_years_of_the_nile_and_17_is_above_log_
     assert {*zip(*n["signs"], strict=True)} == {*itertools.product((-1.0, 1.0), repeat=2)}
     for column, (second, third) in enumerate(zip(*n["signs"], strict=True)):
         for t, noise in enumerate((0, second, second + third)):
-            assert n["ell"][t][column] == pytest.approx(log_normal(n["x"][t], 824 + noise * math.sqrt(1469.1), 15099.0))
+            h = 824 + noise * math.sqrt(1469.1)
+            assert n["ell"][t][column] == pytest.approx(log_normal(n["x"][t], h, 15099.0))
     assert max(n["14"], n["resampled"]) < n["log_p"] == n["26"] < n["17"]
 
 
@@ -696,8 +699,9 @@ def test_fig20_shows_each_value_beside_the_objective_that_it_belongs_to():
     with style.drawing():
         figure = fig.plot(n)
     _, values = figure.axes
-    shown = dict(zip([label.get_text().split(":")[0] for label in values.get_yticklabels()], values.texts, strict=True))
-    keys = {"Eq. (5)": "5", "Eqs. (14), (16)": "14", "Eq. (26)": "26", "Eq. (17)": "17", "sticky": "sticky"}
-    for label, key in (keys | {"resampled": "resampled"}).items():
-        assert float(shown[label].get_text().replace("−", "-")) == round(n[key], 2)
+    names = [label.get_text().split(":")[0] for label in values.get_yticklabels()]
+    shown = dict(zip(names, values.texts, strict=True))
+    keys = {"Eq. (5)": "5", "Eqs. (14), (16)": "14", "Eq. (26)": "26", "Eq. (17)": "17"}
+    for label, key in (keys | {"sticky": "sticky", "resampled": "resampled"}).items():
+        assert float(shown[label].get_text().replace("\N{MINUS SIGN}", "-")) == round(n[key], 2)
     plt.close("all")

@@ -1,4 +1,4 @@
-"""The paper on one page: complete, self-contained, and nothing on it that could not be converted."""
+"""The paper on one page: complete, self-contained, and nothing on it is left unconverted."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def read(page):
 
 
 class Reader(HTMLParser):
-    """A page as a browser would see it: ids, links, sources, the text of each spread, and text outside code."""
+    """A page as a browser sees it: ids, links, sources, text of each spread, text outside code."""
 
     def __init__(self, page):
         super().__init__()
@@ -70,7 +70,7 @@ def text(path):
 
 
 def test_there_is_a_spread_for_each_equation_in_the_papers_order(read):
-    assert list(read.spreads) == [f"eq-{e.number}" for e in paper.EQUATIONS] and len(read.spreads) == 27
+    assert list(read.spreads) == [f"eq-{n}" for n in range(1, 28)]
 
 
 @pytest.mark.parametrize("e", paper.EQUATIONS, ids=lambda e: f"eq{e.number}")
@@ -79,30 +79,33 @@ def test_each_spread_has_code_values_test_and_figure(e, read, page):
     assert all(source.rstrip() in spread for source in e.sources())
     file, name = e.test_id.split("::")
     assert name in spread and f"def {name}(" in spread and file in spread
-    for shown in (f"{row.left:.5f}", f"{row.right:.5f}", f"{row.difference:.0e}", row.verdict, row.block):
-        assert shown in spread
-    derivation = re.split(r"^##+ ", text(ROOT / e.derivation.split("#")[0]).split(f"### Eq. ({e.number})")[1], flags=re.M)
-    first = re.sub(r"\[(.*?)\]\(.*?\)|\*", r"\1", derivation[0].strip().split("$`")[0].split("\n")[0])
-    assert first[:40] in spread
+    sides = f"{row.left:.5f}", f"{row.right:.5f}", f"{row.difference:.0e}"
+    assert all(shown in spread for shown in (*sides, row.verdict, row.block))
+    derivation = text(ROOT / e.derivation.split("#")[0]).split(f"### Eq. ({e.number})\n")[1]
+    first = re.split(r"\n|\$`|[\[*`]", derivation.strip())[0]
+    assert first and first in spread
     assert not e.figure or f'<figure id="{e.figure}">' in page
 
 
 def test_propositions_and_errata_stand_on_the_page_once_with_their_values(read, page):
-    headings = [title for path in SOURCES for title in re.findall(r"^### (.+)$", text(path), flags=re.M)]
-    folded = re.findall(r"<summary>(?:Erratum: )?(.*?)</summary>", page)
+    headings = re.findall(r"^### (.+)$", "\n".join(map(text, SOURCES)), flags=re.M)
+    folded = re.findall(r"<summary>(?:Erratum: )?(.*?)</summary>", unescape(page))
     for title in headings:
-        assert title.startswith("Eq. (") or [unescape(summary) for summary in folded].count(title) == 1, title
+        assert title.startswith("Eq. (") or folded.count(title) == 1, title
     for statement in paper.PROPOSITIONS:
         row = paper.evaluated(statement, paper.Case())
         fold = page.split(f'<div id="proposition-{row.number.lower()}">')[1].split("</details>")[0]
         assert f"{row.left:.5f}" in fold and f"{row.right:.5f}" in fold
 
 
-def test_an_erratum_stands_at_the_first_equation_that_it_names_and_is_linked_from_the_others(read, page):
-    title = next(part.title for part in convert.parts(builder.ERRATA, builder.link) if part.title.startswith("(17)"))
-    assert f"Erratum: {title}" in read.spreads["eq-17"] and f"Erratum: {title}" in read.spreads["eq-27"]
-    assert f"<summary>Erratum: {title}" in page.split('<article id="eq-17">')[1].split("</article>")[0]
-    assert builder.equations_in(convert.Part(builder.ERRATA, 3, "Section 2.3: a word", "", [])) == [16]
+def test_an_erratum_stands_where_it_is_named_first_and_is_linked_elsewhere(read, page):
+    parts = convert.parts(builder.ERRATA, builder.link)
+    title = next(f"Erratum: {part.title}" for part in parts if part.title.startswith("(17)"))
+    assert title in read.spreads["eq-17"] and title in read.spreads["eq-27"]
+    whole = f"<summary>{title}</summary>"
+    assert whole in page.split('<article id="eq-17">')[1].split("</article>")[0]
+    part = convert.Part(builder.ERRATA, 3, "Section 2.3: a word", "", [])
+    assert builder.equations_in(part) == [16]
 
 
 def test_every_link_leads_somewhere_and_no_name_is_there_twice(read):
@@ -142,8 +145,9 @@ def test_headings_go_down_by_one_level_at_a_time(read):
 
 
 def test_the_font_names_its_licence_and_refuses_what_it_lacks(page):
-    assert "STIX Two Math" in page and "SIL Open Font License" in page and "The STIX Fonts Project Authors" in page
-    with pytest.raises(convert.Unconvertible, match="lacks glyphs for .*0x6c34"):
+    for words in ("STIX Two Math", "SIL Open Font License", "The STIX Fonts Project Authors"):
+        assert words in page
+    with pytest.raises(convert.Unconvertible, match=r"lacks glyphs for .*0x6c34"):
         convert.font("<math><mi>水</mi></math>")
 
 
@@ -153,8 +157,8 @@ BAD = {
     "a dollar": ("1\n2\n\ncosts $3\n", 4, r"a raw \$ or backslash"),
     "a backslash": ("1\n\na \\alpha\n", 3, r"a raw \$ or backslash"),
     "html": ("1\n\n<img src='x.png'>\n", 3, "HTML in Markdown"),
-    "a link to no file": ("1\n2\n[x](nowhere.md)\n", 3, "which is not there"),
-    "a link to no heading": ("1\n\n[x](3_bound.md#nowhere)\n", 3, "which is not there"),
+    "a link to no file": ("1\n2\n[x](nowhere.md)\n", 3, "a link that leads nowhere"),
+    "a link to no heading": ("1\n\n[x](3_bound.md#nowhere)\n", 3, "a link that leads nowhere"),
 }
 
 
@@ -166,17 +170,17 @@ def test_what_cannot_be_converted_is_an_error_with_its_file_and_line(name, tmp_p
     file = folder / "9_new.md"
     file.write_text(f"# Title\n\n{body}", encoding="utf-8")
     link = lambda path, href: builder.link(builder.NOTES, href)
-    with pytest.raises(convert.Unconvertible, match=rf"derivations/9_new\.md:{line + 2}: .*{words}"):
+    place = rf"derivations/9_new\.md:{line + 2}: "
+    with pytest.raises(convert.Unconvertible, match=f"{place}.*{words}"):
         convert.parts(file, link)
 
 
 def test_a_comment_is_left_out_and_a_link_to_another_file_is_its_name(tmp_path):
     file = tmp_path / "9_new.md"
-    file.write_text("# Title\n\none <!-- fig01: x --> two\n[the grader](README.md), `fig11`\n", encoding="utf-8")
+    file.write_text("# Title\n\n1 <!-- fig01: x --> 2\n[a grader](README.md), `fig11`\n", "utf-8")
     (part,) = convert.parts(file, lambda path, href: None)
-    assert part.html == (
-        '<p>one  two\n<span class="file">the grader</span>, <a href="#fig11"><code>fig11</code></a></p>\n'
-    )
+    link = '<a href="#fig11"><code>fig11</code></a>'
+    assert part.html == f'<p>1  2\n<span class="file">a grader</span>, {link}</p>\n'
     assert part.figures == ["fig11"]
 
 
@@ -191,17 +195,17 @@ def test_a_lost_heading_is_an_error(monkeypatch):
         builder.build()
 
 
-def test_a_verdict_that_fails_is_shown_in_red(monkeypatch):
-    row = paper.evaluated(paper.find(5), paper.Case())
-    assert builder.verdict(row) == '<span class="right">holds</span>'
-    assert 'class="wrong">departs' in builder.verdict(paper.evaluated(paper.find(17), paper.Case()))
+@pytest.mark.parametrize(("number", "wanted"), [(5, "right"), (8, "right"), (17, "wrong")])
+def test_a_verdict_has_its_colour(number, wanted):
+    row = paper.evaluated(paper.find(number), paper.Case())
+    assert builder.verdict(row) == f'<span class="{wanted}">{row.verdict}</span>'
 
 
 def luminance(colour):
     colour = colour if len(colour) == 7 else "#" + "".join(2 * digit for digit in colour[1:])
     parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_text_stands_out_from_its_ground_in_the_light_and_in_the_dark():
@@ -218,7 +222,7 @@ def test_text_stands_out_from_its_ground_in_the_light_and_in_the_dark():
                 assert (high + 0.05) / (low + 0.05) >= 4.5, name
 
 
-def test_the_command_writes_the_page_and_tells_of_an_error_in_one_line(monkeypatch, tmp_path, capsys):
+def test_the_command_writes_the_page_or_tells_an_error(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(builder, "ROOT", tmp_path)
     monkeypatch.setattr(builder, "OUT", tmp_path / "out" / "paper.html")
     monkeypatch.setattr(builder, "build", lambda: "the page")
@@ -232,6 +236,7 @@ def test_the_command_writes_the_page_and_tells_of_an_error_in_one_line(monkeypat
 
 def test_without_the_extra_one_sentence_says_what_to_do():
     script = "import sys; sys.modules['math_core'] = None; import derivations.paper"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    words = [sys.executable, "-c", script]
+    run = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.returncode == 1 and len(run.stderr.splitlines()) == 1
     assert "`make paper` installs; here math_core is missing" in run.stderr
