@@ -27,12 +27,12 @@ SIGMA = np.sqrt(Q)
 # key in numbers, name, how it reduces the table, colour, marker
 # fmt: off
 ROWS = (
-    ("5",         "Eq. (5)",         r"$\Sigma_t$, column without noise",    style.RNN,        "o"),
-    ("14",        "Eqs. (14), (16)", r"$\mathrm{mean}_l\;\Sigma_t$",         style.BOUND,      "o"),
-    ("resampled", "resampled",       "columns drawn anew by weight",         style.SECOND,     "D"),
-    ("26",        "Eq. (26)",        r"$\log\mathrm{mean}_l\exp\;\Sigma_t$", style.TRAJECTORY, "o"),
-    ("sticky",    "sticky",          r"may change column, $\rho = 1/2$",     style.SECOND,     "s"),
-    ("17",        "Eq. (17)",        r"$\Sigma_t\;\log\mathrm{mean}_l\exp$", style.PER_STEP,   "o"),
+    ("5",         "Eq. (5)",         r"$\Sigma_t$, column without noise", style.RNN,        "o"),
+    ("14",        "Eqs. (14), (16)", r"mean$_l\;\Sigma_t$",               style.BOUND,      "o"),
+    ("resampled", "resampled",       "columns drawn anew by weight",      style.SECOND,     "D"),
+    ("26",        "Eq. (26)",        r"log mean$_l$ exp $\Sigma_t$",      style.TRAJECTORY, "o"),
+    ("sticky",    "sticky",          r"may change column, $\rho = 1/2$",  style.SECOND,     "s"),
+    ("17",        "Eq. (17)",        r"$\Sigma_t$ log mean$_l$ exp",      style.PER_STEP,   "o"),
 )
 # fmt: on
 MINUS = "\N{MINUS SIGN}"
