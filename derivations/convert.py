@@ -38,6 +38,7 @@ class Part:
     path: Path
     level: int
     title: str
+    head: str  # the title as HTML
     html: str
     figures: list
 
@@ -53,9 +54,10 @@ def parts(path, link):
     found = []
     for start, end in zip(heads, [*heads[1:], len(tokens)], strict=True):
         env = {"path": path, "lines": text.splitlines(), "link": link, "figures": []}
+        level, title = int(tokens[start].tag[1]), tokens[start + 1]
+        head = MARKDOWN.renderer.render([title], MARKDOWN.options, env)
         html = MARKDOWN.renderer.render(tokens[start + 3 : end], MARKDOWN.options, env)
-        title, level = tokens[start + 1].content, int(tokens[start].tag[1])
-        found.append(Part(path, level, title, html, env["figures"]))
+        found.append(Part(path, level, title.content, head, html, env["figures"]))
     return found
 
 

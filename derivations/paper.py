@@ -127,7 +127,7 @@ class Page:
         own = [s for s in paper.PROPOSITIONS if id_of(part) == f"proposition-{s.number.lower()}"]
         rows = [self.row(s) for s in own]
         table = values(rows, says=True) if rows else ""
-        return folded(part.title, part.html + table + self.figures(part.figures), id_of(part))
+        return folded(part.head, part.html + table + self.figures(part.figures), id_of(part))
 
     def errata_on(self, n):
         r"""In full where Eq. (n) is the first that the heading names, else as a link."""
@@ -135,7 +135,7 @@ class Page:
         for part in self.errata:
             named = equations_in(part)
             if n in named[:1]:
-                html += folded(f"Erratum: {part.title}", part.html, id_of(part))
+                html += folded(f"Erratum: {part.head}", part.html, id_of(part))
             elif n in named:
                 html += f"<p>Erratum: {heading_link(part)}</p>"
         return html
@@ -161,18 +161,18 @@ def figure(name):
 
 
 def headed(part, tag="h2"):
-    return f'<{tag} id="{id_of(part)}">{escape(part.title)}</{tag}>{part.html}'
+    return f'<{tag} id="{id_of(part)}">{part.head}</{tag}>{part.html}'
 
 
 def heading_link(part):
-    return f'<a href="#{id_of(part)}">{escape(part.title)}</a>'
+    return f'<a href="#{id_of(part)}">{part.head}</a>'
 
 
 def folded(summary, html, name=None):
     r"""The name stands inside, so that a link to it unfolds the part."""
     inside = f'<div id="{name}">{html}</div>' if name else html
     kind = ' class="text"' if name else ""
-    return f"<details{kind}><summary>{escape(summary)}</summary>{inside}</details>"
+    return f"<details{kind}><summary>{summary}</summary>{inside}</details>"
 
 
 def values(rows, says=False):

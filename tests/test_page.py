@@ -1,9 +1,10 @@
 """The paper on one page: complete, self-contained, and nothing on it is left unconverted."""
 
+import base64
+import io
 import re
 import subprocess
 import sys
-from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +14,8 @@ import pytest
 WHY = "the extra `page` is not installed; `make paper` does it"
 for _name in ("markdown_it", "math_core", "ziamath"):
     pytest.importorskip(_name, reason=WHY)
+
+from fontTools.ttLib import TTFont  # noqa: E402
 
 from derivations import convert  # noqa: E402
 from derivations import paper as builder  # noqa: E402
@@ -88,10 +91,10 @@ def test_each_spread_has_code_values_test_and_figure(e, read, page):
 
 
 def test_propositions_and_errata_stand_on_the_page_once_with_their_values(read, page):
-    headings = re.findall(r"^### (.+)$", "\n".join(map(text, SOURCES)), flags=re.M)
-    folded = re.findall(r"<summary>(?:Erratum: )?(.*?)</summary>", unescape(page))
-    for title in headings:
-        assert title.startswith("Eq. (") or folded.count(title) == 1, title
+    parts = [part for path in SOURCES for part in convert.parts(path, builder.link)]
+    folded = re.findall(r"<summary>(?:Erratum: )?(.*?)</summary>", page)
+    for part in parts:
+        assert part.level < 3 or builder.number(part) or folded.count(part.head) == 1, part.title
     for statement in paper.PROPOSITIONS:
         row = paper.evaluated(statement, paper.Case())
         fold = page.split(f'<div id="proposition-{row.number.lower()}">')[1].split("</details>")[0]
@@ -104,7 +107,7 @@ def test_an_erratum_stands_where_it_is_named_first_and_is_linked_elsewhere(read,
     assert title in read.spreads["eq-17"] and title in read.spreads["eq-27"]
     whole = f"<summary>{title}</summary>"
     assert whole in page.split('<article id="eq-17">')[1].split("</article>")[0]
-    part = convert.Part(builder.ERRATA, 3, "Section 2.3: a word", "", [])
+    part = convert.Part(builder.ERRATA, 3, "Section 2.3: a word", "", "", [])
     assert builder.equations_in(part) == [16]
 
 
@@ -151,6 +154,20 @@ def test_the_font_names_its_licence_and_refuses_what_it_lacks(page):
         convert.font("<math><mi>水</mi></math>")
 
 
+def test_the_font_has_large_sums_and_brackets_and_the_letters_that_browsers_slant(page):
+    woff = re.search(r"data:font/woff;base64,([^)]*)", page)[1]
+    with TTFont(io.BytesIO(base64.b64decode(woff))) as font:
+        taller = font["MATH"].table.MathVariants.VertGlyphCoverage.glyphs
+        names = font.getBestCmap()
+        assert {names[ord(sign)] for sign in "∑∏∫[]()"} <= set(taller)
+        assert {0x1D465, 0x1D43E, 0x1D716} <= set(names)  # slanted x, K and epsilon
+
+
+def test_a_large_bracket_with_an_index_is_in_a_row_of_its_own(page):
+    """Else Chromium draws it small."""
+    assert "</mo></mrow><mrow><msub>" in page and not re.search(r"<ms\w+><mo [^>]*minsize", page)
+
+
 BAD = {
     "a formula": ("1\n\n```math\n\\nonsense{x}\n```\n", 3, "math-core refuses"),
     "a formula in a line": ("1\n2\nso $`\\frac{1}`$ is\n", 3, "math-core refuses"),
@@ -177,8 +194,10 @@ def test_what_cannot_be_converted_is_an_error_with_its_file_and_line(name, tmp_p
 
 def test_a_comment_is_left_out_and_a_link_to_another_file_is_its_name(tmp_path):
     file = tmp_path / "9_new.md"
-    file.write_text("# Title\n\n1 <!-- fig01: x --> 2\n[a grader](README.md), `fig11`\n", "utf-8")
+    content = "# Title $`x`$\n\n1 <!-- fig01: x --> 2\n[a grader](README.md), `fig11`\n"
+    file.write_text(content, encoding="utf-8")
     (part,) = convert.parts(file, lambda path, href: None)
+    assert part.head == "Title <math><mi>x</mi></math>"
     link = '<a href="#fig11"><code>fig11</code></a>'
     assert part.html == f'<p>1  2\n<span class="file">a grader</span>, {link}</p>\n'
     assert part.figures == ["fig11"]
