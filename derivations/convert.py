@@ -43,7 +43,7 @@ class Part:
     figures: list
 
 
-def parts(path, link):
+def parts(path, link, which=slice(None)):
     r"""The parts of a Markdown file. link(path, href): where a link leads on the page, or None."""
     text = path.read_text(encoding="utf-8")
     tokens = MARKDOWN.parse(text)
@@ -51,8 +51,9 @@ def parts(path, link):
         for child in token.children or []:
             child.map = token.map  # so that an error within a paragraph has a line
     heads = [i for i, t in enumerate(tokens) if t.type == "heading_open" and t.tag <= "h3"]
+    spans = list(zip(heads, [*heads[1:], len(tokens)], strict=True))
     found = []
-    for start, end in zip(heads, [*heads[1:], len(tokens)], strict=True):
+    for start, end in spans[which]:
         env = {"path": path, "lines": text.splitlines(), "link": link, "figures": []}
         level, title = int(tokens[start].tag[1]), tokens[start + 1]
         head = MARKDOWN.renderer.render([title], MARKDOWN.options, env)
@@ -89,9 +90,10 @@ class Renderer(RendererHTML):
 
     def html_block(self, tokens, i, options, env):
         r"""Comments are left out; other HTML is not for this page."""
-        if re.sub("<!--.*?-->", "", tokens[i].content, flags=re.S).strip():
+        left = re.sub("<!--.*?-->", "", tokens[i].content, flags=re.S)
+        if "<" in left:
             fail(tokens[i], env, "HTML in Markdown")
-        return ""
+        return left
 
     html_inline = html_block
 

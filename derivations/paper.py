@@ -67,13 +67,15 @@ class Page:
             raise Unconvertible(f"headings `### Eq. (n)` must be those of 1 to 27; got {found}")
 
     def body(self):
-        shown = [part for part in self.notes[1:] if part.title not in NOT_SHOWN]
-        findings, *notes = map(headed, shown)
+        findings = convert.parts(ROOT / "README.md", link, slice(1, 2))[0]  # its first section
+        findings = re.sub(r"Eq\. \((\d+)\)", r'<a href="#eq-\1">\g<0></a>', headed(findings))
+        shown = (part for part in self.notes[1:] if part.title not in NOT_SHOWN)
+        notes = "".join(map(headed, shown))
         small_model = folded("The small model, in code", code(inspect.getsource(paper.Case)))
         key = f'<h2 id="values">The values</h2><pre>{escape(INTRODUCTION + KEY)}</pre>{small_model}'
         return f"""<div class="spread"><div>{findings}</div>{self.figures(["fig20"])}</div>
 <div class="spread"><div>{self.contents()}{key}</div>
-<div id="{NOTES.stem}">{"".join(notes)}</div></div>
+<div id="{NOTES.stem}">{notes}</div></div>
 {"".join(map(self.section, [*self.sections, self.errata]))}"""
 
     def contents(self):

@@ -90,6 +90,17 @@ def test_each_spread_has_code_values_test_and_figure(e, read, page):
     assert not e.figure or f'<figure id="{e.figure}">' in page
 
 
+def test_the_page_begins_with_the_findings_of_readme_and_figure_20(page):
+    findings = text(ROOT / "README.md").split("\n## ")[1]
+    title = findings.split("\n")[0]
+    order = f">{title}</h2>", '<figure id="fig20">', 'id="contents"', '<article id="eq-1">'
+    assert sorted(order, key=page.index) == list(order)
+    assert all(words in page for words in re.findall(r"\*\*(.+?)\*\*", findings))
+    numbers = re.findall(r"-->\s*(-?[\d.]*\d)", findings)
+    head = page.split('id="contents"')[0]
+    assert numbers and all(number in head for number in numbers)
+
+
 def test_propositions_and_errata_stand_on_the_page_once_with_their_values(read, page):
     parts = [part for path in SOURCES for part in convert.parts(path, builder.link)]
     folded = re.findall(r"<summary>(?:Erratum: )?(.*?)</summary>", page)

@@ -24,7 +24,7 @@ ORDER = [
 MORE = {
     "rnnvae_ref": set(),
     "figures": {"figures"},
-    "tests": {"derivations", "figures", "tests", "pytest"},
+    "tests": {"derivations", "figures", "tests", "pytest", "fontTools"},
     "derivations": {"derivations", "markdown_it", "math_core", "pygments", "fontTools"},
     "tests/benchmarks": {"figures", "tests", "torch", "jax"},
 }
