@@ -16,7 +16,12 @@ FIGURES := $(sort $(foreach path,$(wildcard figures/fig[0-9][0-9]_*.py),$(firstw
 # All cores are used; with `make -j1 figures` one. Python knows what is out of date, so that this works without make, too.
 JOBS = $(patsubst -j%,--jobs %,$(filter-out -j,$(filter -j%,$(MAKEFLAGS))))
 
-.PHONY: figures study publish test skeleton check bench lint clean help own $(FIGURES)
+# $(call extra,page) installs that extra of pyproject.toml.
+extra = $(PY) -m pip install --quiet --disable-pip-version-check $$( \
+  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'])")
+
+
+.PHONY: figures study publish test skeleton check bench lint clean help own paper $(FIGURES)
 .DELETE_ON_ERROR:
 
 figures: | $(STAMP)  ## all figures in figures/out, on all cores, then fresh beside published numbers
@@ -38,6 +43,10 @@ own: | $(STAMP)  ## your own file: FILE=names.txt, or FILE=table.csv COLUMN=flow
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest
 
+paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html; only this installs what it needs
+	@$(PY) -c "import markdown_it, math_core, pygments, ziamath" 2>/dev/null || $(call extra,page)
+	@$(PY) -m derivations.paper
+
 skeleton: | $(STAMP)  ## the exercises' file to fill in, mine.py (IMPL=another.py)
 	@$(PY) -m tests.exercises.skeleton "$(IMPL)"
 
@@ -45,8 +54,7 @@ check: | $(STAMP)  ## grade it: IMPL=mine.py (wrong answers are no error of make
 	@$(PY) -m pytest tests/exercises --impl "$(IMPL)" --no-header -p no:cacheprovider --tb=no -rN $(CHECK) || test $$? -eq 1
 
 bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about five minutes (PUBLISH=--publish)
-	@$(PY) -c "import torch, jax" 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check $$( \
-	  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'])")
+	@$(PY) -c "import torch, jax" 2>/dev/null || $(call extra,bench)
 	$(PY) -m tests.benchmarks $(PUBLISH)
 
 lint: | $(STAMP)  ## style, with ruff

@@ -3,7 +3,9 @@
 import csv
 import dataclasses
 import importlib
+import itertools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -38,6 +40,7 @@ SMALL = {
     "fig07_learning_sigma": {"seeds": 2, "steps": 70},
     "fig08_estimator": {"seeds": 60},
     "fig09_nile": {"sigmas": (0.0, 30.0, 60.0)},
+    "fig20_one_table": {},
 }
 
 
@@ -642,3 +645,72 @@ def test_json_keeps_seven_digits_and_plain_types():
         "b": 3,
         "c": [2e-9],
     }
+
+
+def log_mean_exp(values):
+    return math.log(sum(math.exp(v) for v in values) / len(values))
+
+
+def log_normal(x, mean, variance):
+    return -0.5 * (x - mean) ** 2 / variance - 0.5 * math.log(2 * math.pi * variance)
+
+
+def resampled_by_hand(x, signs, R, Q):
+    """log p(x_1), the log-mean of step 2, and that of step 3 averaged over all choices of four ancestors."""
+    h2 = [x[0] + math.sqrt(Q) * sign for sign in signs[0]]
+    w = [math.exp(log_normal(x[1], h, R)) for h in h2]
+    third = 0.0
+    for ancestors in itertools.product(range(4), repeat=4):
+        h3 = [h2[a] + math.sqrt(Q) * sign for a, sign in zip(ancestors, signs[1], strict=True)]
+        chance = math.prod(w[a] / sum(w) for a in ancestors)
+        third += chance * log_mean_exp([log_normal(x[2], h, R) for h in h3])
+    return log_normal(x[0], x[0], R) + math.log(sum(w) / 4) + third
+
+
+@pytest.mark.parametrize("source", ["published", "fresh"])
+def test_fig20_every_objective_reduces_the_table_as_it_is_drawn(source, fresh):
+    n = published("fig20_one_table") if source == "published" else fresh("fig20_one_table")
+    sums, across = np.sum(n["ell"], axis=0), [log_mean_exp(row) for row in n["ell"]]
+    wanted = {"down": sums, "across": across, "5": sum(n["without noise"])}
+    wanted |= {"14": np.mean(sums), "16": np.mean(sums), "17": sum(across)}
+    wanted |= {"26": log_mean_exp(sums), "log_p": log_mean_exp(sums), "sticky": sticky(n["ell"], 0.5)}
+    wanted["resampled"] = resampled_by_hand(n["x"], n["signs"], 15099.0, 1469.1)
+    for key, value in wanted.items():
+        np.testing.assert_allclose(n[key], value, rtol=0, atol=2e-5, err_msg=key)  # seven digits are stored
+
+
+def sticky(ell, rho):
+    """log of the sum over all 64 ways to go through the table from row to row."""
+    total = 0.0
+    for way in itertools.product(range(4), repeat=3):
+        moves = math.prod(rho * (a == b) + (1 - rho) / 4 for a, b in itertools.pairwise(way))
+        along = sum(row[column] for row, column in zip(ell, way, strict=True))
+        total += moves / 4 * math.exp(along)
+    return math.log(total)
+
+
+@pytest.mark.parametrize("source", ["published", "fresh"])
+def test_fig20_its_table_is_that_of_three_years_of_the_nile_and_17_is_above_log_p(source, fresh):
+    n = published("fig20_one_table") if source == "published" else fresh("fig20_one_table")
+    assert n["x"] == [824.0, 702.0, 1120.0]  # 1914 to 1916
+    assert {*zip(*n["signs"], strict=True)} == {*itertools.product((-1.0, 1.0), repeat=2)}
+    for column, (second, third) in enumerate(zip(*n["signs"], strict=True)):
+        for t, noise in enumerate((0, second, second + third)):
+            h = 824 + noise * math.sqrt(1469.1)
+            assert n["ell"][t][column] == pytest.approx(log_normal(n["x"][t], h, 15099.0))
+    assert max(n["14"], n["resampled"]) < n["log_p"] == n["26"] < n["17"]
+
+
+def test_fig20_shows_each_value_beside_the_objective_that_it_belongs_to():
+    from figures import fig20_one_table as fig
+
+    n = published("fig20_one_table")
+    with style.drawing():
+        figure = fig.plot(n)
+    _, values = figure.axes
+    names = [label.get_text().split(":")[0] for label in values.get_yticklabels()]
+    shown = dict(zip(names, values.texts, strict=True))
+    keys = {"Eq. (5)": "5", "Eqs. (14), (16)": "14", "Eq. (26)": "26", "Eq. (17)": "17"}
+    for label, key in (keys | {"sticky": "sticky", "resampled": "resampled"}).items():
+        assert float(shown[label].get_text().replace("\N{MINUS SIGN}", "-")) == round(n[key], 2)
+    plt.close("all")

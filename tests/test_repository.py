@@ -24,10 +24,11 @@ ORDER = [
 MORE = {
     "rnnvae_ref": set(),
     "figures": {"figures"},
-    "tests": {"figures", "tests", "pytest"},
+    "tests": {"derivations", "figures", "tests", "pytest", "fontTools"},
+    "derivations": {"derivations", "markdown_it", "math_core", "pygments", "fontTools"},
     "tests/benchmarks": {"figures", "tests", "torch", "jax"},
 }
-FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures") for p in (ROOT / folder).rglob("*.py"))
+FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures", "derivations") for p in (ROOT / folder).rglob("*.py"))
 
 
 def imports(path):
