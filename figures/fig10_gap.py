@@ -77,7 +77,7 @@ def plot(numbers):
         equation = {"trajectory": "Eq. (26)", "resampled": "resampled", "per step": "Eq. (17)"}[
             name
         ]
-        values.text(0.97, y, equation, color=colour, ha="right", transform=values.transAxes)
+        style.note(values, 0.97, y, equation, color=colour, ha="right")
     values.set(xscale="log", xlabel="particles $L$", ylabel="nats")
     mean, error = np.array(numbers["trajectory"]).T
     scaled.errorbar(

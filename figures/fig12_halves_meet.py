@@ -69,15 +69,8 @@ def plot(numbers):
             title=title,
             ylim=(low - 2.0 * (high - low), high + 0.8 * (high - low)),
         )
-        axis.text(0.97, 0.92, r"exact $\log p(X)$", ha="right", transform=axis.transAxes)
+        style.note(axis, 0.97, 0.92, r"exact $\log p(X)$", ha="right")
     for i, (shade, L) in enumerate(zip(shades, sizes, strict=True)):
-        axes[0].text(
-            0.04,
-            0.34 - 0.075 * i,
-            f"$L$ = {L}",
-            color=shade,
-            transform=axes[0].transAxes,
-            fontsize=9,
-        )
+        style.note(axes[0], 0.04, 0.34 - 0.075 * i, f"$L$ = {L}", color=shade, fontsize=9)
     axes[0].set_ylabel("nats per sequence (dots: largest)")
     return figure

@@ -81,6 +81,11 @@ def read(path):
     return record if isinstance(record, dict) and isinstance(record.get("headline"), dict) else None
 
 
+def note(axis, x, y, words, **look):
+    r"""Words at a place given in fractions of the axes."""
+    axis.text(x, y, words, transform=axis.transAxes, **look)
+
+
 def strip(axis, y, values, colour, chosen=None):
     r"""A row of scores: all seeds thin, the median thick, and a ring around the run that was chosen on validation."""
     axis.plot(values, np.full(len(values), y), "|", ms=10, mew=1.0, color=colour, alpha=0.8)
