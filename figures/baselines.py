@@ -26,7 +26,7 @@ class Autoregression:
     def __init__(self, m, p, seen):
         x, self.p = m.X[:, 0, 0], p
         past = np.stack([x[p - k : len(x) - k] for k in range(1, p + 1)] + [np.ones(len(x) - p)], axis=1)
-        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop])[0]
+        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop], rcond=None)[0]
         residual = x[p:] - past @ self.weights
         self.s = residual[: seen.stop - p].std()
         self.steps = np.concatenate([np.full(p, np.nan), log_normal(residual, 0.0, self.s)])

@@ -74,7 +74,7 @@ def exact(name, rnn, theta, X, sigma):
 
 
 def points(sigma):
-    return int(4 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, LEAST))
+    return int(3 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, LEAST))
 
 
 def headline(numbers):
@@ -104,7 +104,7 @@ def plot(numbers):
         axis.errorbar(SIGMAS[4::4], value, 2 * error, fmt="o", color=style.BOUND, ms=3, capsize=2)
         axis.set(xlabel=r"$\sigma$", title=name, ylim=(min(K), max(log_p) + 0.15 * (max(log_p) - min(K))))
     axes[0].set_ylabel("nats per sequence")
-    axes[0].text(0.3, 0.91, r"exact $\log p(X)$", transform=axes[0].transAxes)
-    axes[0].text(0.12, 0.3, "$K$", color=style.BOUND, transform=axes[0].transAxes)
-    axes[0].text(0.62, 0.5, "KL", transform=axes[0].transAxes)
+    style.note(axes[0], 0.3, 0.91, r"exact $\log p(X)$")
+    style.note(axes[0], 0.12, 0.3, "$K$", color=style.BOUND)
+    style.note(axes[0], 0.62, 0.5, "KL")
     return figure

@@ -1,5 +1,6 @@
 """The claims of figures 10-17, about several particles: on the published numbers, and on a fresh small run."""
 
+import functools
 import importlib
 import json
 
@@ -29,8 +30,12 @@ def published(name):
 
 
 def numbers_of(name, source):
-    if source == "published":
-        return published(name)
+    return published(name) if source == "published" else small_run(name)
+
+
+@functools.cache
+def small_run(name):
+    """Computed once for all tests, those of test_figures.py included."""
     module = importlib.import_module(f"figures.{name}")
     return style.rounded(module.compute(np.random.default_rng(1), **SMALL[name]))
 
