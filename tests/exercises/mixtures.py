@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from rnnvae_ref import RNN, Categorical, F, particles
-from tests.exercises.kinds import BITS, PER_STEP, PROBABILITY, SIGN, log_mean, soft_log_sum
+from tests.exercises.kinds import BITS, PER_STEP, SIGN, log_mean, soft_log_sum
 
 
 def particle_tables(rng):
@@ -65,7 +65,7 @@ COMMON = {
 }
 
 
-def trajectory_top(axis, keep=lambda m: m):
+def trajectory_top(axis):
     """(26) with the largest of the sums over other axes than particles taken out."""
 
     def of(e, ell):

@@ -7,8 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from rnnvae_ref import RNN, Gaussian, kalman
-from tests.exercises.kinds import BITS, PER_STEP, PROBABILITY, SIGN, log_mean, soft_log_sum
-
+from tests.exercises.kinds import BITS, PER_STEP, SIGN, log_mean
 
 # Exercise 5
 
@@ -212,26 +211,22 @@ def tilted(ell, signs, r, weigh=None, ratio=1.0, coins=None):
     total = []
     for path, likelihood in zip(signs.tolist(), ell.sum(axis=0).tolist(), strict=True):
         v = r if weigh is None else weigh
-        q, w = (math.prod(a if s > 0 else 1 - a for s in path[:coins]) for a in (r, v))
-        p = 0.5 ** len(path[:coins])
-        w = math.prod(v if s > 0 else 1 - v for s in path)
+        q = math.prod(r if s > 0 else 1 - r for s in path[:coins])
+        p, w = 0.5 ** len(path[:coins]), math.prod(v if s > 0 else 1 - v for s in path)
         total.append(w * (likelihood + ratio * math.log(p / q)))
     return math.fsum(total)
 
 
-def unweighted(e, ell, signs, r, of=np.sum):
+def unweighted(e, ell, signs, r):
     log_q = np.where(signs > 0, np.log(r), np.log(1 - r)).sum(axis=1)
-    return of(ell.sum(axis=0) - signs.shape[1] * np.log(2) - log_q)
+    return np.sum(ell.sum(axis=0) - signs.shape[1] * np.log(2) - log_q)
 
 
 TILTED = {
     "the term E_q[log p(path) - log q(path)] is missing": lambda e, *a: tilted(*a, ratio=0.0),
     "log p(path) and log q(path) are exchanged": lambda e, *a: tilted(*a, ratio=-1.0),
     "the mean is taken over p; Eq. (12) takes it over q": lambda e, *a: tilted(*a, weigh=0.5),
-    "the mean over q is missing: weigh each path with q(path)": (
-        unweighted,
-        lambda e, *a: unweighted(e, *a, of=np.mean),
-    ),
+    "the mean over q is missing: weigh each path with q(path)": unweighted,
     "r is the probability of +1, not of -1": lambda e, ell, signs, r: tilted(ell, signs, 1 - r),
     "log p(path) is missing": lambda e, ell, signs, r: e + signs.shape[1] * np.log(2),
     "- log q(path) is missing": lambda e, *a: (
@@ -429,7 +424,7 @@ def closed_form(e, a, *_):
 
 
 PENALTY = {
-    "h_1 has no noise: v_1 = 0, not 1": lambda e, *a: other_penalty(*a, v=1.0),
+    "h_1 has no noise, so v_1 = 0, v_2 = 1, and v is summed to T": lambda e, *a: other_penalty(*a, v=1.0),
     "the factor 1/2 is missing": lambda e, *a: 2 * e,
     "a must be squared: variances grow with a^2": lambda e, *a: other_penalty(*a, grow=lambda a: a),
     "a^2 is missing: v_t = 1 + a^2 v_{t-1}": lambda e, *a: other_penalty(*a, grow=lambda a: 1.0),
@@ -446,9 +441,6 @@ PENALTY = {
     ),
     "v is summed to T - 1 only: x_T is scored, too": lambda e, a, c, s, sigma, T: (
         other_penalty(a, c, s, sigma, T - 1)
-    ),
-    "v is summed to T + 1: x has T steps": lambda e, a, c, s, sigma, T: (
-        other_penalty(a, c, s, sigma, T + 1)
     ),
     "that is the last step alone: sum over t": lambda e, *a: (
         other_penalty(*a, seen=lambda t, T: t == T - 1)
@@ -517,7 +509,7 @@ CONTROL = {
     "the covariances are divided by different numbers: by S - 1, and Cov(eps) by S": with_beta(
         lambda v, eps: beta_hat(v, eps) * len(v) / (len(v) - 1)
     ),
-    "Cov(eps, values) is not divided by S": with_beta(lambda v, eps: beta_hat(v, eps) * len(v)),
+    "beta is S times too large: one covariance, or one mean, is not divided by S": with_beta(lambda v, eps: beta_hat(v, eps) * len(v)),
     "Cov(eps) is not divided by S": with_beta(lambda v, eps: beta_hat(v, eps) / len(v)),
     "beta lacks Cov(eps)^-1": (
         with_beta(covariance),
@@ -527,12 +519,9 @@ CONTROL = {
     "Cov(eps) is multiplied; it must be inverted": with_beta(
         lambda v, eps: np.atleast_2d(np.cov(eps.T, ddof=0)) @ covariance(v, eps)
     ),
-    "the mean of the noise is summed: mean(eps) is over the S draws": lambda e, v, eps: (
-        v.mean() - eps.sum(axis=0) @ beta_hat(v, eps)
+    "the values are summed: their mean is asked": (
+        lambda e, v, eps: v.sum() - eps.mean(axis=0) @ beta_hat(v, eps),
+        lambda e, v, eps: e * len(v),
     ),
-    "the values are summed: their mean is asked": lambda e, v, eps: (
-        v.sum() - eps.mean(axis=0) @ beta_hat(v, eps),
-        e * len(v),
-    )[1],
     **SIGN,
 }
