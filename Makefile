@@ -14,7 +14,7 @@ SCRIPTS := $(sort $(wildcard figures/fig[0-9][0-9]_*.py))
 NAMES := $(SCRIPTS:figures/%.py=%)
 PICTURES := $(NAMES:%=figures/out/%.png)
 NUMBERS := $(foreach name,$(NAMES),$(firstword $(subst _, ,$(name))))
-SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/data/*) figures/style.py figures/house.mplstyle figures/__main__.py
+SOURCES := $(wildcard rnnvae_ref/*.py rnnvae_ref/datasets/*) figures/style.py figures/baselines.py figures/house.mplstyle figures/__main__.py
 
 .PHONY: figures study publish test skeleton check bench lint clean help $(NUMBERS)
 .DELETE_ON_ERROR:

@@ -15,9 +15,9 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
 from figures import style
-from rnnvae_ref import RNN, F, Gaussian, exact
+from rnnvae_ref import RNN, F, Gaussian, enumeration
 from rnnvae_ref.inference import TWO_POINT, Normal, log_p_x_steps, log_q_steps
-from rnnvae_ref.rnn import run
+from rnnvae_ref.rnn import unroll
 
 T, SIGMA, GREY = 3, 1.0, "#cccccc"
 
@@ -35,13 +35,13 @@ def row(rnn, theta, X, eps, sigma, into_h_of_q):
     H = F(rnn, theta, X, eps, sigma)
     measured = lambda factors: arrows(X, H, lambda X, H: factors(rnn, theta, X, H))
     generative = measured(lambda *at: rollouts(*at, eps, sigma)) + measured(emissions)
-    kl = exact.kl_q_posterior(rnn, theta, X, TWO_POINT, sigma)[0]
+    kl = enumeration.kl_q_posterior(rnn, theta, X, sigma, TWO_POINT)[0]
     return {"p": generative, "q": measured(into_h_of_q), "kl": kl}
 
 
 def rollouts(rnn, theta, X, H, eps, sigma):
     r"""h_2 .. h_T by the fast rollout from the h before; of the noise nothing moves."""
-    return {f"h{t + 1}": run(rnn, started(theta, H[t - 1]), X[t - 1 :], eps[t - 1 :], sigma)[0][1].item() for t in range(1, T)}
+    return {f"h{t + 1}": unroll(rnn, started(theta, H[t - 1]), X[t - 1 :], eps[t - 1 :], sigma)[0][1].item() for t in range(1, T)}
 
 
 def recursion(rnn, theta, X, H):

@@ -11,7 +11,7 @@ Cells: 3 hidden sizes x 3 seeds x 1000 steps. Time: 13 s.
 import numpy as np
 from matplotlib import pyplot as plt
 
-from figures import style
+from figures import baselines, style
 from rnnvae_ref import RNN, Categorical, data, fit, log_likelihood, sample
 
 GRAMS = ["uniform", "unigram", "bigram", "trigram", "4-gram"]
@@ -29,8 +29,8 @@ def compute(rng, *, seeds=3, steps=1000, sizes=(8, 32, 128)):
                 best = rnn, result, row
     rnn, result, row = best
     drawn = sample(rnn, result.best, rng, 30, N=12)
-    baselines = {str(n): ngram(names, n) for n in range(5)}  # 0 is uniform
-    return {"runs": runs, "chosen": row, "baselines": baselines, "sampled": names.decode(drawn), "sizes": list(sizes)}
+    grams = {str(n): baselines.ngram(names, n) for n in range(5)}  # 0 is uniform
+    return {"runs": runs, "chosen": row, "baselines": grams, "sampled": names.decode(drawn), "sizes": list(sizes)}
 
 
 def train(names, D, rng, steps):
@@ -45,47 +45,6 @@ def train(names, D, rng, steps):
 def bits(rnn, theta, X):
     r"""Bits per character, the end symbol of each name counted."""
     return -log_likelihood(rnn, theta, X).sum() / np.log(2) / (X >= 0).sum()
-
-
-def ngram(names, n):
-    r"""Bits per character on the test part of the interpolated n-gram; n = 0 is uniform."""
-    return -ngram_score(names, n, weight(names, n), "test") / np.log(2)
-
-
-def weight(names, n):
-    r"""The weight a of the n-gram's back-off that is best on validation."""
-    return max(np.geomspace(0.2, 20, 13) if n else [1.0], key=lambda a: ngram_score(names, n, a, "validation"))
-
-
-def ngram_score(names, n, a, part):
-    train, lines = names.decode(names.train), names.decode(getattr(names, part))
-    return np.mean(log_probabilities(train, lines, n, a, len(names.alphabet)))
-
-
-def log_probabilities(train, test, n, a, V):
-    counts = [{} for _ in range(n)]  # counts[k][context of k symbols][symbol]
-    for line in train:
-        for k, context, symbol in contexts(line, n):
-            table = counts[k].setdefault(context, {})
-            table[symbol] = table.get(symbol, 0) + 1
-    out = []
-    for line in test:
-        p = 1.0 / V
-        for k, context, symbol in contexts(line, n):
-            table = counts[k].get(context, {})
-            p = (table.get(symbol, 0) + a * (p if k else 1.0 / V)) / (sum(table.values()) + a)
-            if k == n - 1:
-                out.append(np.log(p))
-        out += [np.log(p)] * (len(line) + 1) if n == 0 else []
-    return out
-
-
-def contexts(line, n):
-    r"""For each symbol of a line, its contexts of 0, 1 .. n-1 symbols; what lies before the line is a blank."""
-    padded = "\0" * n + line + data.END
-    for i in range(n, len(padded)):
-        for k in range(n):
-            yield k, padded[i - k : i], padded[i]
 
 
 def median(numbers, D):

@@ -12,7 +12,7 @@ Cells: 3 hidden sizes x 4 seeds x 1000 steps. Time: 6 s.
 import numpy as np
 from matplotlib import pyplot as plt
 
-from figures import style
+from figures import baselines, style
 from rnnvae_ref import RNN, Gaussian, data, fit, log_likelihood, log_likelihood_steps, predict
 
 GRID = np.linspace(-2.6, 2.2, 73)
@@ -32,11 +32,11 @@ def compute(rng, *, seeds=4, steps=1000, sizes=(1, 4, 8)):
     return {
         "runs": runs,
         "chosen": row,
-        "baselines": baselines(d),
+        "baselines": scores(d),
         "errors": standard_errors(d, log_likelihood_steps(rnn, theta, d.X)[d.test, 0]),
         "density": predict(rnn, theta, d.X, GRID)[shown, 0] / d.scale,
         "minutes": minutes(GRID),
-        "humps": minutes(two_gaussians(d)[1]),
+        "humps": minutes(baselines.two_gaussians(d)[1]),
         "shown": minutes(d.X)[shown, 0, 0],
         "first": shown.start + 1,
     }
@@ -51,47 +51,16 @@ def train(d, D, rng, steps):
     return rnn, result.best, {"D": D} | {name: score(result.best, part) for name, part in parts.items()}
 
 
-def log_normal(x, mean, s):
-    return -0.5 * ((x - mean) / s) ** 2 - np.log(s) - 0.5 * np.log(2 * np.pi)
-
-
-def autoregression(d, p):
-    r"""log p(x_t | x_{t-1} .. x_{t-p}) of the least-squares AR(p) of the training part, (T,), nan for the first p steps."""
-    x = d.X[:, 0, 0]
-    past = np.stack([x[p - k : len(x) - k] for k in range(1, p + 1)] + [np.ones(len(x) - p)], axis=1)
-    seen = d.train.stop - p
-    weights = np.linalg.lstsq(past[:seen], x[p:][:seen])[0]
-    residual = x[p:] - past @ weights
-    return np.concatenate([np.full(p, np.nan), log_normal(residual, 0.0, residual[:seen].std())])
-
-
-def two_gaussians(d, floor=0.0, sweeps=200):
-    r"""Weights, means and scales, (2,) each, of two Gaussians fitted by EM to the training part; no scale below `floor`."""
-    x, mean, s, w = d.X[d.train, 0, 0], np.array([-1.0, 1.0]), np.array([0.5, 0.5]), np.array([0.5, 0.5])
-    for _ in range(sweeps):
-        r = w * np.exp(log_normal(x[:, None], mean, s))
-        r /= r.sum(axis=1, keepdims=True)
-        w, mean = r.mean(axis=0), (r * x[:, None]).sum(axis=0) / r.sum(axis=0)
-        s = np.maximum(floor, np.sqrt((r * (x[:, None] - mean) ** 2).sum(axis=0) / r.sum(axis=0)))
-    return w, mean, s
-
-
-def mixture(d, floor=0.0):
-    r"""log p(x_t) of these two, which know nothing of the past, (T,)."""
-    w, mean, s = two_gaussians(d, floor)
-    return np.log((w * np.exp(log_normal(d.X[:, 0], mean, s))).sum(axis=1))
-
-
 def all_baselines(d):
     r"""log p of every step under each baseline; the order of the second AR is chosen on validation."""
-    orders = {p: autoregression(d, p) for p in range(2, 9)}
+    orders = {p: baselines.autoregression(d, p) for p in range(2, 9)}
     p = max(orders, key=lambda p: orders[p][d.validation].mean())
-    gaussian = log_normal(d.X[:, 0, 0], d.X[d.train].mean(), d.X[d.train].std())
-    autoregressions = {"AR(1)": autoregression(d, 1), f"AR({p})": orders[p]}
-    return {"Gaussian": gaussian, **autoregressions, "two Gaussians": mixture(d)}
+    gaussian = baselines.log_normal(d.X[:, 0, 0], d.X[d.train].mean(), d.X[d.train].std())
+    autoregressions = {"AR(1)": baselines.autoregression(d, 1), f"AR({p})": orders[p]}
+    return {"Gaussian": gaussian, **autoregressions, "two Gaussians": baselines.mixture(d)}
 
 
-def baselines(d):
+def scores(d):
     return {name: steps[d.test].mean() for name, steps in all_baselines(d).items()}
 
 

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from figures import style
-from figures.fig04_durations import log_normal
+from figures.baselines import Autoregression
 from rnnvae_ref import RNN, Gaussian, data, fit, log_likelihood, log_likelihood_steps, sample
 
 PREFIXES, AHEAD, COPIES, ORDERS = (60, 215, 380, 560), 50, 400, (1, 2, 5, 10)
@@ -37,7 +37,7 @@ def compute(rng, *, seeds=4, steps=1500, sizes=(8, 16)):
     order = max(ORDERS, key=lambda p: models["55"][p].score(m.validation))
     continuations = {
         "RNN": lambda past: sample(rnn, theta, rng, AHEAD, prefix=np.repeat(past, COPIES, axis=1))[:, :, 0],
-        "AR": lambda past: models["70"][order].sample(rng, past[:, 0, 0]),
+        "AR": lambda past: models["70"][order].sample(rng, past[:, 0, 0], AHEAD, COPIES),
     }
     ends = [m.test.start + p for p in PREFIXES]
     raw = m.X[:, 0, 0] * m.scale + m.mean
@@ -82,29 +82,6 @@ def ascend(m, rnn, theta, part, seed, steps, validate=None):
 
 def score(m, rnn, theta, part):
     return log_likelihood_steps(rnn, theta, m.X)[part, 0].mean()
-
-
-class Autoregression:
-    r"""Least-squares AR(p) of the part `seen`, which begins the series."""
-
-    def __init__(self, m, p, seen):
-        x, self.p = m.X[:, 0, 0], p
-        past = np.stack([x[p - k : len(x) - k] for k in range(1, p + 1)] + [np.ones(len(x) - p)], axis=1)
-        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop])[0]
-        residual = x[p:] - past @ self.weights
-        self.s = residual[: seen.stop - p].std()
-        self.steps = np.concatenate([np.full(p, np.nan), log_normal(residual, 0.0, self.s)])
-
-    def score(self, part):
-        return self.steps[part].mean()
-
-    def sample(self, rng, past):
-        r"""(AHEAD, COPIES) continuations of one past."""
-        x = [np.full(COPIES, v) for v in past[-self.p :]]
-        for _ in range(AHEAD):
-            mean = sum(w * x[-k - 1] for k, w in enumerate(self.weights[:-1])) + self.weights[-1]
-            x.append(mean + self.s * rng.standard_normal(COPIES))
-        return np.array(x[self.p :])
 
 
 def median(numbers, key):

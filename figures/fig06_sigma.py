@@ -13,16 +13,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
-from rnnvae_ref import RNN, Gaussian, kalman, log_likelihood, noise, quadrature
+from rnnvae_ref import examples, kalman, log_likelihood, noise, quadrature, sample
 from rnnvae_ref.inference import Normal
 
 T, N, TRUE = 40, 12, 0.5
 SIGMAS = np.linspace(0.0, 0.75, 16)
-WEIGHTS = {"linear": (0.6, 0.3, 0.5), "tanh": (1.5, 0.5, 0.3)}  # W, U and the emission's s
+MODELS = {"linear": examples.linear, "tanh": examples.steep}
+LEAST = 0.3  # the emission's scale where quadrature is used
 
 
 def compute(rng, *, seeds=400, steps=0):
-    return {transition: curves(rng, transition, draws=seeds) for transition in WEIGHTS}
+    return {transition: curves(rng, transition, draws=seeds) for transition in MODELS}
 
 
 def curves(rng, transition, draws):
@@ -30,8 +31,8 @@ def curves(rng, transition, draws):
 
     The draws are shared by all sequences, so the error of their mean is about the mean of their errors.
     """
-    rnn, theta = one_unit(transition, *WEIGHTS[transition])
-    X = noise.sample(rnn, theta, rng, T, N, TRUE)
+    rnn, theta = MODELS[transition]()
+    X = sample(rnn, theta, rng, T, N, sigma=TRUE)
     zero = log_likelihood(rnn, theta, X)
     log_p, K = (np.array([zero] + [exact(name, rnn, theta, X, s) for s in SIGMAS[1:]]) for name in ("log_p", "K"))
     eps = Normal().sample(rng, (T - 1, draws, 1, 1, 1))
@@ -53,18 +54,12 @@ def exact(name, rnn, theta, X, sigma):
 
 
 def points(sigma):
-    return int(4 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, WEIGHTS["tanh"][2]))
-
-
-def one_unit(transition, W, U, s):
-    r"""The RNN of one hidden and one visible dimension with h_1 = 0, b = 0, C = 1, c = 0."""
-    theta = {"h1": [[0.0]], "W": [[W]], "U": [[U]], "b": [0.0], "C": [[1.0]], "c": [0.0], "log_s": [np.log(s)]}
-    return RNN(Gaussian(), 1, transition=transition), {key: np.array(value) for key, value in theta.items()}
+    return int(4 * (2 + 2 * quadrature.WIDTH * sigma) / min(sigma, LEAST))
 
 
 def headline(numbers):
     found = {}
-    for name in WEIGHTS:
+    for name in MODELS:
         log_p, K = np.array(numbers[name]["log_p"]), np.array(numbers[name]["K"])
         at = int(np.argmin(np.abs(SIGMAS - TRUE)))
         found[f"{name}: K lost from sigma = 0 to 0.5, nats"] = (K[0] - K[at], 1e-5)
@@ -77,7 +72,7 @@ def headline(numbers):
 
 def plot(numbers):
     figure, axes = plt.subplots(1, 2)
-    for axis, name in zip(axes, WEIGHTS, strict=True):
+    for axis, name in zip(axes, MODELS, strict=True):
         log_p, K = numbers[name]["log_p"], numbers[name]["K"]
         axis.fill_between(SIGMAS, K, log_p, color=style.YELLOW, alpha=0.4, lw=0)
         axis.plot(SIGMAS, log_p, color=style.EXACT)

@@ -12,15 +12,15 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from figures import style
-from figures.fig06_sigma import TRUE, WEIGHTS, T, one_unit
-from rnnvae_ref import RNN, Gaussian, fit, kalman, noise
+from rnnvae_ref import RNN, Gaussian, examples, fit, kalman, sample
 
+T, TRUE = 40, 0.5
 STARTS = np.array([-0.3, 0.5, -1.5, -0.8, -0.1, -0.05, 0.05, 0.2, 1.0, 2.0])
 
 
 def compute(rng, *, seeds=10, steps=300):
-    rnn, theta = one_unit("linear", *WEIGHTS["linear"])
-    X = noise.sample(rnn, theta, rng, T, 5, TRUE)
+    rnn, theta = examples.linear()
+    X = sample(rnn, theta, rng, T, 5, sigma=TRUE)
     best = minimize_scalar(
         lambda s: -kalman.log_p(rnn, theta, X, s).sum(), bounds=(0, 2), method="bounded", options={"xatol": 1e-9}
     )

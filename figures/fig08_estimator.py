@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from autograd import elementwise_grad, value_and_grad
 
 from figures import style
-from rnnvae_ref import RNN, Gaussian, K_noise, exact, table
+from rnnvae_ref import RNN, Gaussian, K_noise, enumeration, table
 from rnnvae_ref.inference import TWO_POINT
 
 T, D, SIGMA = 6, 2, 0.5
@@ -22,7 +22,7 @@ SIZES = [1, 4, 16, 64, 256, 1024]
 def compute(rng, *, seeds=200, steps=0):
     rnn = RNN(Gaussian(), D)
     theta, X = rnn.init(rng), rng.standard_normal((T, 1, 1))
-    eps, log_w = exact.paths(TWO_POINT, T, D)
+    eps, log_w = enumeration.paths(TWO_POINT, T, D)
     estimate = lambda eps, s, log_w=None: value_and_grad(lambda s: K_noise(rnn, theta, X, eps, s, log_w)[0])(s)
     truth, at_zero = np.array(estimate(eps, SIGMA, log_w)), estimate(eps, 0.0, log_w)[0]
     errors, without = [], []

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 
 from figures import style
 from rnnvae_ref import RNN, Gaussian, data, fit, kalman, log_likelihood
-from rnnvae_ref.rnn import predictive_states
+from rnnvae_ref.sampling import predictive_states
 
 SIGMAS = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 90.0, 130.0)
 R, Q, START = 15099.0, 1469.1, 1120.0

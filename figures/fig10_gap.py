@@ -12,18 +12,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
-from figures.fig06_sigma import WEIGHTS, one_unit
-from rnnvae_ref import kalman, noise, table
+from rnnvae_ref import examples, kalman, sample, table
 from rnnvae_ref.numerics import log_mean_exp
-from rnnvae_ref.particles import multinomial, resampled
+from rnnvae_ref.resampling import multinomial, resampled
 
 T, SIGMA = 8, 0.5
 SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 
 def compute(rng, *, seeds=2000, steps=0):
-    rnn, theta = one_unit("linear", *WEIGHTS["linear"])
-    X = noise.sample(rnn, theta, rng, T, 1, SIGMA)
+    rnn, theta = examples.linear()
+    X = sample(rnn, theta, rng, T, 1, sigma=SIGMA)
     found = {"trajectory": [], "per step": [], "resampled": []}
     for L in SIZES:
         for name, values in estimates(rng, rnn, theta, X, L, seeds).items():

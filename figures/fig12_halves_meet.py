@@ -12,18 +12,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
-from figures.fig06_sigma import TRUE, WEIGHTS, one_unit
-from rnnvae_ref import kalman, noise, table
+from rnnvae_ref import examples, kalman, sample, table
 from rnnvae_ref.numerics import log_mean_exp
-from rnnvae_ref.particles import multinomial, resampled
+from rnnvae_ref.resampling import multinomial, resampled
 
-T, N = 20, 4
+T, N, TRUE = 20, 4, 0.5
 SIGMAS, SIZES = np.linspace(0.0, 0.75, 16), (1, 4, 16, 64, 256)
 
 
 def compute(rng, *, seeds=1200, steps=0, sizes=SIZES):
-    rnn, theta = one_unit("linear", *WEIGHTS["linear"])
-    X = noise.sample(rnn, theta, rng, T, N, TRUE)
+    rnn, theta = examples.linear()
+    X = sample(rnn, theta, rng, T, N, sigma=TRUE)
     found = {"trajectory": {}, "resampled": {}}
     for L in sizes:
         S = max(8, seeds // L)

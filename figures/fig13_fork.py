@@ -16,10 +16,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
-from rnnvae_ref import RNN, Gaussian, data, fit, particles
+from figures.baselines import FORK_TRUTH, fork_ceiling
+from rnnvae_ref import RNN, Gaussian, data, examples, fit, particles, sampling
 
 T, GRID = 25, np.linspace(-3.0, 3.0, 241)
-TRUTH = -np.log(2) - 0.5 * np.log(2 * np.pi * np.e * 0.01)  # two bumps of standard deviation 0.1 that do not overlap
 MIXTURE = {"17": particles.per_step_mixture, "26": particles.trajectory_mixture}
 LIVE = ((1, 4, "17", False), (1, 32, "17", False), (2, 4, "26", True), (2, 4, "17", True))  # L, D, equation, start apart
 STUDY = {
@@ -29,12 +29,6 @@ STUDY = {
 }
 
 
-def ceiling(L):
-    r"""The most that Eq. (26), or one particle, can score a step, whatever D: v = 1.01 is the variance of z_t + 0.1 n_t."""
-    u = 2 * np.log(L) / T
-    return -0.5 * np.log(2 * np.pi * np.e * 1.01) - 0.5 * np.log(1 - u) - u / 2
-
-
 def compute(rng, *, seeds=5, steps=800, cells=LIVE):
     sets = {part: data.fork(rng, T, N) for part, N in {"train": 1500, "validation": 300, "test": 500}.items()}
     X, runs, shown = {part: pair[0] for part, pair in sets.items()}, [], {}
@@ -42,8 +36,8 @@ def compute(rng, *, seeds=5, steps=800, cells=LIVE):
         done = [train(X, *cell, run_rng, steps) for run_rng in rng.spawn(seeds)]
         runs += [row for _, _, row in done]
         rnn, theta, _ = max(done, key=lambda run: run[2]["validation"])
-        shown[label(*cell)] = particles.predict(rnn, theta, np.full((1, 1, 1), 0.5), GRID, -np.inf)[1, 0]
-    rnn, theta = written_down()
+        shown[label(*cell)] = sampling.predict(rnn, theta, np.full((1, 1, 1), 0.5), GRID, -np.inf)[1, 0]
+    rnn, theta = examples.fork_particles()
     return {
         "cells": [label(*cell) for cell in cells],
         "runs": runs,
@@ -84,16 +78,6 @@ def objective_of(rnn, equation):
     return lambda theta, X, _: MIXTURE[equation](rnn, theta, X)
 
 
-def written_down():
-    r"""Eq. (17) solved by hand with D = 2: h^1 stays at +-h* = tanh(2 h*), the second unit carries x_{t-1}."""
-    h = 1.0
-    for _ in range(200):
-        h = np.tanh(2 * h)
-    theta = {"h1": [[h, 0], [-h, 0]], "W": [[2, 0], [0, 0]], "U": [[0, 0.01]], "b": [0, 0], "C": [[1 / h], [80]], "c": [0]}
-    theta |= {"log_s": [np.log(0.1)]}
-    return RNN(Gaussian(), 2, particles=2), {key: np.array(value, dtype=float) for key, value in theta.items()}
-
-
 def scores(numbers, cell):
     return [run["test"] for run in numbers["runs"] if run["cell"] == cell]
 
@@ -117,8 +101,8 @@ def plot(numbers):
         colour = style.RNN if cell.startswith("one") else style.TRAJECTORY if "26" in cell else style.PER_STEP
         style.strip(bars, i, scores(numbers, cell), colour)
     style.strip(bars, rows - 1, [numbers["written down"]], style.BASELINE)
-    bars.axvline(TRUTH, color=style.EXACT, lw=1.0)
-    bars.axvline(ceiling(1), color=style.EXACT, lw=1.0, ls=":")
+    bars.axvline(FORK_TRUTH, color=style.EXACT, lw=1.0)
+    bars.axvline(fork_ceiling(1), color=style.EXACT, lw=1.0, ls=":")
     size = {run["cell"]: run["parameters"] for run in numbers["runs"]}
     labels = [f"{cell}: {size[cell]}" for cell in numbers["cells"]] + ["written down, D = 2: 16"]
     bars.set(yticks=range(rows), yticklabels=labels, ylim=(rows - 0.5, -0.6), xlim=(-1.55, 0.3))

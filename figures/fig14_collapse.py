@@ -12,8 +12,8 @@ import autograd.numpy as np
 import matplotlib.pyplot as plt
 
 from figures import style
-from figures.fig13_fork import TRUTH, ceiling, written_down
-from rnnvae_ref import RNN, Gaussian, data, fit, particles, run
+from figures.baselines import FORK_TRUTH, fork_ceiling
+from rnnvae_ref import RNN, Gaussian, data, examples, fit, particles, unroll
 
 NORMS, GAINS, T = (0.5, 0.8, 1.0, 1.5), np.linspace(0.4, 2.8, 13), 30
 
@@ -31,13 +31,13 @@ def distances(rng, g):
     rnn = RNN(Gaussian(), 8, particles=2)
     theta = rnn.init(rng)
     theta["W"] *= g / np.linalg.norm(theta["W"], 2)
-    H, _ = run(rnn, theta, rng.standard_normal((T, 1, 1)))
+    H, _ = unroll(rnn, theta, rng.standard_normal((T, 1, 1)))
     return particles.spread(H)[:, 0] / particles.spread(H)[0, 0]
 
 
 def score(rng, g, train, test, steps):
     r"""Eq. (17) on the fork for the written-down model with W of norm g: nats a step after fitting C, c and log_s."""
-    rnn, theta = written_down()
+    rnn, theta = examples.fork_particles()
     theta["W"] *= g / 2.0
     free = {key: theta[key] for key in ("C", "c", "log_s")}
     objective = lambda part, X, _: particles.per_step_mixture(rnn, {**theta, **{k: part[k] for k in free}}, X)
@@ -67,8 +67,8 @@ def plot(numbers):
         apart.text(0.03, 0.04 + 0.08 * NORMS.index(g), f"$g$ = {g}", color=colour, transform=apart.transAxes, fontsize=9)
     apart.set(xlabel="$t$", title=r"$\|h_t^1 - h_t^2\|$, dotted: bound", ylim=(1e-9, 1e2))
     scores.plot(GAINS, numbers["score"], "o-", color=style.PER_STEP)
-    scores.axhline(TRUTH, color=style.EXACT, lw=1.0)
-    scores.axhline(ceiling(1), color=style.EXACT, lw=1.0, ls=":")
-    scores.text(2.8, ceiling(1) + 0.03, "one particle's ceiling", ha="right", fontsize=9)
+    scores.axhline(FORK_TRUTH, color=style.EXACT, lw=1.0)
+    scores.axhline(fork_ceiling(1), color=style.EXACT, lw=1.0, ls=":")
+    scores.text(2.8, fork_ceiling(1) + 0.03, "one particle's ceiling", ha="right", fontsize=9)
     scores.set(xlabel="norm $g$ of $W$", title="nats a step by Eq. (17)")
     return figure

@@ -11,16 +11,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
-from figures.fig13_fork import written_down
-from rnnvae_ref import fit, particles
+from rnnvae_ref import examples, fit, particles, sampling
 
 TRUE, T, RHOS = 0.8, 25, np.concatenate([[0.0], np.linspace(0.05, 0.95, 19), [0.98, 1.0]])
 STARTS = (-3.0, 0.0, 4.0)
 
 
 def compute(rng, *, seeds=3, steps=100):
-    rnn, theta = written_down()
-    train, test = (particles.sample(rnn, theta, rng, T, N, logit_rho=logit(TRUE)) for N in (300, 500))
+    rnn, theta = examples.fork_particles()
+    train, test = (sampling.sample(rnn, theta, rng, T, N, logit_rho=logit(TRUE)) for N in (300, 500))
     objective = lambda th, X, _: particles.sticky_mixture(rnn, theta, X, th["logit_rho"])
     ends = [fit(objective, {"logit_rho": np.array(s)}, train, rng=rng, method="lbfgs", steps=steps).last for s in STARTS[:seeds]]
     return {

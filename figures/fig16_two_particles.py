@@ -17,9 +17,10 @@ import autograd.numpy as np
 import matplotlib.pyplot as plt
 
 from figures import style
-from figures.fig04_durations import GRID, autoregression, log_normal, mixture
-from rnnvae_ref import RNN, Gaussian, data, fit, particles
+from figures.baselines import THREE, TWO, autoregression, log_normal, markov_switching, mixture
+from rnnvae_ref import RNN, Gaussian, data, fit, particles, sampling
 
+GRID = np.linspace(-2.6, 2.2, 73)
 FLOORS = (0.05, 0.1, 0.15, 0.2)
 LIVE = ((1, "17"), (2, "17"))
 STUDY = {
@@ -53,7 +54,7 @@ def one_series(rng, column, cells, seeds, steps):
         "baselines by day": {name: steps[day].mean() for name, steps in baselines.items()},
         "against one particle": [paired(best["steps"], run["steps"]) for run in runs["L = 1"]],
         "against baselines": {name: paired(best["steps"], steps) for name, steps in baselines.items()},
-        "density": (particles.predict(*best["model"], d.X, GRID, -np.inf)[shown, 0] / d.scale),
+        "density": (sampling.predict(*best["model"], d.X, GRID, -np.inf)[shown, 0] / d.scale),
         "minutes": GRID * d.scale + d.mean,
         "shown": (d.X * d.scale + d.mean)[shown, 0, 0],
     }
@@ -93,40 +94,6 @@ def steps_of(rnn, equation):
 def paired(a, b):
     r"""Mean difference a - b and its standard error."""
     return [np.mean(a - b), np.std(a - b, ddof=1) / np.sqrt(len(a))]
-
-
-# Markov switching between Gaussians. Two states; or three, long eruptions after a short one having a Gaussian of their own.
-TWO = (np.array([-1.5, 0.8]), np.array([[0.1, 0.9], [0.5, 0.5]]))
-THREE = (np.array([-1.5, 0.8, 0.9]), np.array([[0.0, 0.0, 1.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]))
-
-
-def markov_switching(d, floor, start, sweeps=100):
-    r"""log p(x_t | x_<t) of every step under a hidden Markov chain fitted to the training part by EM; zeros stay zeros."""
-    mean, A = start
-    s, first = np.full(len(mean), 0.4), np.full(len(mean), 1.0 / len(mean))
-    x = d.X[d.train, 0, 0]
-    for _ in range(sweeps):
-        p = np.exp(log_normal(x[:, None], mean, s))
-        w, step = forward(p, A, first)
-        after = np.ones_like(p)
-        for t in range(len(x) - 2, -1, -1):
-            after[t] = A @ (p[t + 1] * after[t + 1]) / step[t + 1]
-        r = w * after
-        moves = np.einsum("ti,ij,tj->ij", w[:-1] / step[1:, None], A, p[1:] * after[1:])
-        A, first = moves / moves.sum(axis=1, keepdims=True), r[0]
-        mean = (r * x[:, None]).sum(axis=0) / r.sum(axis=0)
-        s = np.maximum(floor, np.sqrt((r * (x[:, None] - mean) ** 2).sum(axis=0) / r.sum(axis=0)))
-    return np.log(forward(np.exp(log_normal(d.X[:, 0], mean, s)), A, first)[1])
-
-
-def forward(p, A, first):
-    r"""Filtered probabilities (T, K) and p(x_t | x_<t), (T,)."""
-    w, step, predicted = np.empty_like(p), np.empty(len(p)), first
-    for t, row in enumerate(p):
-        step[t] = predicted @ row
-        w[t] = predicted * row / step[t]
-        predicted = w[t] @ A
-    return w, step
 
 
 def all_baselines(d, floor):

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
-from rnnvae_ref.numerics import replaced
+from rnnvae_ref.numerics import atomic_write
 
 HERE = Path(__file__).parent
 OUT, PUBLISHED = HERE / "out", HERE / "published"
@@ -43,9 +43,9 @@ def write(record, figure, folder, kinds=("png", "pdf")):
     folder.mkdir(parents=True, exist_ok=True)
     clean = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
     for kind in kinds:
-        with replaced(folder / f"{record['figure']}.{kind}") as part:
+        with atomic_write(folder / f"{record['figure']}.{kind}") as part:
             figure.savefig(part, metadata=clean[kind])
-    with replaced(folder / f"{record['figure']}.json") as part:
+    with atomic_write(folder / f"{record['figure']}.json") as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,50 +1,66 @@
-r"""The reference implementation of one paper: J. Sohl-Dickstein and D. P. Kingma, "Note on Equivalence Between Recurrent
-Neural Network Time Series Models and Variational Bayesian Models", arXiv:1504.08025.
+r"""The reference implementation of one paper: J. Sohl-Dickstein and D. P. Kingma, "Note on
+Equivalence Between Recurrent Neural Network Time Series Models and Variational Bayesian Models",
+arXiv:1504.08025.
 
-Read the modules in this order, which is also the order in which they import one another:
+Read the modules in this order, which is also the order in which they import one another. Those
+marked * are the 60-minute path; `numerics` and `kernels` can be skipped on a first reading.
 
-    numerics     log_mean_exp and other plumbing          likelihood   Section 1.2, Eqs. (3)-(5)
-    kernels      the four calls that must be fast         inference    Section 2.1, Eqs. (6)-(8)
-    emissions    p(x_t | h_t)                              bound        Section 2.2, Eqs. (9)-(15)
-    rnn          Section 1.1, Eqs. (1)-(2)                 noise        Section 2.3, Eq. (16)
-    exact, quadrature, kalman    ground truth: log p(X), K and the posterior over trajectories, three ways
-    appendix     Appendix A, Eqs. (18)-(26)                particles    Section 3.1, Eqs. (17), (26), (27)
-    data         q(X)                                      training     fit, save, load
-    equations    the paper as data: where each equation stands in the code
+    numerics       sums that stay in logarithms, and other plumbing
+    kernels        the four calls that must be fast
+    emissions      p(x_t | h_t)
+  * rnn            Section 1.1, Eqs. (1)-(2): the model
+  * likelihood     Section 1.2, Eqs. (3)-(5)
+  * inference      Section 2.1, Eqs. (6)-(8)
+  * enumeration    ground truth: log p(X) and the posterior by a sum over all noise paths
+    quadrature, kalman    ground truth in two other ways
+  * bound          Section 2.2, Eqs. (9)-(15)
+    noise          Section 2.3, Eq. (16)
+    appendix       Appendix A, Eqs. (18)-(26), line by line
+  * particles      Section 3.1, Eqs. (17), (26), (27), and the family that joins them
+    resampling     particle filters; ours, not the paper's
+    sampling       draws, predictions
+    examples       small models whose answers are known
+    data           q(X)
+    training       fit, save, load
+    paper          the 27 equations as a table, which `python -m rnnvae_ref` evaluates
 
 The paper's letters and ours:
 
-    x_t, X       visible state, sequences (T, N) or (T, N, M)        f, F         Eqs. (1), (2)
-    h_t, H       hidden state, trajectories (T, [S,] L, N, D)       q(X)         the data: E_q(X)[.] is np.mean over N
-    h_1          theta["h1"] (L, D)                                  q(H|X)       the inference model, Eq. (6)
-    T, N, D      steps, sequences, hidden size                        K            the bound, Eq. (14)
-    L, S         particles, noise samples                             script L     log p(X), always spelled out here
-    V, M         symbols, visible dimensions                          eps, sigma   noise (eps[0] is eps_2) and its scale
-    ell          log p(x_t | h_t), (T, [S,] L, N), in nats            theta        the parameters, a dict of arrays
+    x_t, X     visible state, sequences (T, N) or (T, N, M)     f, F        Eqs. (1), (2)
+    h_t, H     hidden state, trajectories (T, [S,] L, N, D)     q(X)        the data: np.mean over N
+    h_1        theta["h1"] (L, D)                               q(H|X)      the inference model, Eq. (6)
+    T, N, D    steps, sequences, hidden size                    K           the bound, Eq. (14)
+    L, S       particles, noise samples                         script L    log p(X), always spelled out
+    V, M       symbols, visible dimensions                      eps, sigma  noise (eps[0] is eps_2), its scale
+    ell        log p(x_t | h_t), (T, [S,] L, N), in nats        theta       the parameters, a dict of arrays
 """
 
-from importlib import import_module
+__version__ = "0.1.0"
 
+from rnnvae_ref import (
+    appendix,
+    bound,
+    data,
+    enumeration,
+    examples,
+    inference,
+    kalman,
+    noise,
+    particles,
+    quadrature,
+    resampling,
+    sampling,
+)
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.likelihood import log_likelihood, log_likelihood_steps
-from rnnvae_ref.rnn import RNN, F, f, predict, run, sample, table
+from rnnvae_ref.noise import K_noise
+from rnnvae_ref.rnn import RNN, F, f, table, unroll
+from rnnvae_ref.sampling import predict, sample
+from rnnvae_ref.training import Fit, fit, load, save
 
-__version__ = "0.1.0"
-MODULES = (
-    "appendix", "bound", "data", "equations", "evaluation", "exact", "inference", "kalman", "noise", "particles", "quadrature",
-    "training",
-)  # fmt: skip
-LATER = {"K_noise": "noise", "fit": "training", "Fit": "training", "load": "training", "save": "training"}
 __all__ = [
-    "RNN", "Categorical", "F", "Gaussian", "f", "log_likelihood", "log_likelihood_steps", "predict", "run", "sample", "table",
-    *LATER, *MODULES,
+    "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "appendix", "bound", "data",
+    "enumeration", "examples", "f", "fit", "inference", "kalman", "load", "log_likelihood",
+    "log_likelihood_steps", "noise", "particles", "predict", "quadrature", "resampling", "sample",
+    "sampling", "save", "table", "unroll",
 ]  # fmt: skip
-
-
-def __getattr__(name):
-    r"""What is not needed to run a model is loaded when it is first asked for, which halves the start-up."""
-    if name in LATER:
-        return getattr(import_module(f"rnnvae_ref.{LATER[name]}"), name)
-    if name in MODULES:
-        return import_module(f"rnnvae_ref.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,24 +1,24 @@
 r"""Section 2.2: the bound K on log p(X), Eqs. (9)-(15), each line of the derivation as a function.
 
 E_q(H|X)[.] is a mean over trajectories H (T, S, 1, N, D) that come from q: drawn, `F(rnn, theta, X, law.sample(...), sigma)`,
-or, for an exact answer, all of them, `F(rnn, theta, X, eps, sigma)` with `eps, log_w = exact.paths(...)` and their log
+or, for an exact answer, all of them, `F(rnn, theta, X, eps, sigma)` with `eps, log_w = enumeration.paths(...)` and their log
 probabilities under q as `log_w`. Per sequence in nats, (N,); E_q(X)[.] is `np.mean`. X without padding, but for (15).
 """
 
 import autograd.numpy as np
 
-from rnnvae_ref.exact import log_p, paths
+from rnnvae_ref.enumeration import log_p, paths
 from rnnvae_ref.inference import log_joint, log_p_h_steps, log_p_x_steps, log_q, log_q_steps
 from rnnvae_ref.numerics import TIME, check_log_weights, log_mean_exp, log_sum_exp, untraced, weighted_mean
 from rnnvae_ref.rnn import F
 
 
-def log_evidence(rnn, theta, X, law, sigma):
+def log_evidence(rnn, theta, X, sigma, law):
     r"""Eq. (9).  log p(X) by the chain rule: each x_t scored by its predictive, exact by filtering the paths, nats, (N,)."""
-    return log_p(rnn, theta, X, law, sigma)
+    return log_p(rnn, theta, X, sigma, law)
 
 
-def log_marginal(rnn, theta, X, law, sigma):
+def log_marginal(rnn, theta, X, sigma, law):
     r"""Eq. (10).  log of the integral over H of p(H, X), a sum over all paths of a discrete law, nats, (N,)."""
     eps, _ = paths(law, len(X), rnn.hidden)
     H = F(rnn, theta, X, eps, sigma)
@@ -79,7 +79,7 @@ def K_delta(rnn, theta, X):
 
 def K_delta_steps(rnn, theta, X):
     r"""log p(x_t | h_t) at H = F(X), nats, (T, N): the steps of Eq. (15)."""
-    filled, observed = rnn.emission.check(X)
+    filled, observed = rnn.emission.prepare(X)
     H = F(rnn, theta, X)[:, None]  # one trajectory, so one sample
     return K_steps(rnn, theta, filled, H) * observed
 

@@ -1,7 +1,7 @@
 r"""q(X): the data. Sequences of symbols (`Text`), series of numbers (`Series`), and made sequences whose truth is known.
 
 Every set has one fixed split into train, validation and test: at random but always the same for sequences, in the order of
-time for a series. Files in `rnnvae_ref/data/`; their sources in `SOURCES.md` there.
+time for a series. Files in `rnnvae_ref/datasets/`; their sources in `SOURCES.md` there.
 """
 
 import csv
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe
+from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw
 
-HERE = Path(__file__).parent / "data"
+HERE = Path(__file__).parent / "datasets"
 END = "\n"  # every line ends with it: it is a symbol of the alphabet, predicted and counted like the others
 
 
@@ -36,7 +36,7 @@ class Text:
 
     def decode(self, X):
         r"""(T, N) integers to lines, each cut at its end symbol or its padding."""
-        Categorical(len(self.alphabet)).check(X)
+        Categorical(len(self.alphabet)).prepare(X)
         return ["".join(self.alphabet[v] for v in column if v >= 0).split(END)[0] for column in X.T]
 
 
@@ -158,10 +158,10 @@ def markov_chain(rng, P, T, N):
     if P.ndim != 2 or P.shape[0] != P.shape[1] or (P < 0).any() or not np.allclose(P.sum(axis=1), 1.0):
         raise ValueError("P must be a square matrix whose rows are probabilities")
     rows = [np.full((N, len(P)), 1.0 / len(P))]
-    X = [_draw(rng, rows[0])]
+    X = [draw(rng.random(N), rows[0])]
     for _ in range(T - 1):
         rows.append(P[X[-1]])
-        X.append(_draw(rng, rows[-1]))
+        X.append(draw(rng.random(N), rows[-1]))
     X, rows = np.array(X), np.array(rows)
     return X, np.log(np.take_along_axis(rows, X[:, :, None], axis=2)[:, :, 0])
 
@@ -196,10 +196,6 @@ def _check_made(rng, T, N):
     check_rng(rng)
     check_count("T", T)
     check_count("N", N)
-
-
-def _draw(rng, P):
-    return np.sum(rng.random((len(P), 1)) > np.cumsum(P, axis=1)[:, :-1], axis=1)
 
 
 def _read(path):

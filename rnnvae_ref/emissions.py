@@ -2,7 +2,7 @@ r"""p(x_t | h_t), the second distribution of Section 1.1. An emission owns all t
 
 Both emissions offer the same few methods:
 
-    check(X)               what may come in: X with its padding filled, and which steps were observed
+    prepare(X)             what may come in: X with its padding filled, and which steps were observed
     shapes(D)              the parameters U, C, c (and log_s) it needs
     vector(x)              x_t as a row vector: one-hot, or x itself
     log_p(theta, h, x)     log p(x_t | h_t), the plain formula
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import autograd.numpy as np
 import numpy as onp
 
-from rnnvae_ref.kernels import log_categorical, log_gaussian
-from rnnvae_ref.numerics import check_count, describe, log_sum_exp, way_back
+from rnnvae_ref.kernels import log_categorical, log_gaussian, tape
+from rnnvae_ref.numerics import check_count, describe, draw, log_sum_exp
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Categorical:
         r"""The parameters that depend on x, and their shapes."""
         return {"U": (self.symbols, D), "C": (D, self.symbols), "c": (self.symbols,)}
 
-    def check(self, X):
+    def prepare(self, X):
         r"""X with padding filled by 0, and the mask (T, N) of observed steps. ValueError says what is wrong and where."""
         wanted = f"X must be (T, N) integers in 0..{self.symbols - 1}, with -1 only after the end of a sequence"
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "iu":
@@ -58,7 +58,7 @@ class Categorical:
 
     def table(self, theta, H, X):
         r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N) -> (T, [S,] L, N)."""
-        return log_categorical(theta, H, X, way_back(theta, H))
+        return log_categorical(theta, H, X, tape(theta, H))
 
     def density(self, theta, h, grid=None):
         r"""The probabilities p(x | h) of all symbols, (..., D) -> (..., V)."""
@@ -69,8 +69,7 @@ class Categorical:
 
     def sample(self, theta, h, rng):
         r"""x ~ p(x | h), (..., D) -> (...) integers, by inverting the cumulative sum."""
-        below = np.cumsum(self.density(theta, h), axis=-1)[..., :-1]  # the last symbol takes what rounding leaves
-        return np.sum(rng.random(h.shape[:-1])[..., None] > below, axis=-1)
+        return draw(rng.random(h.shape[:-1]), self.density(theta, h))
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Gaussian:
         M = self.dimensions
         return {"U": (M, D), "C": (D, M), "c": (M,), "log_s": (M,)}
 
-    def check(self, X):
+    def prepare(self, X):
         r"""X with padding filled by 0, and the mask (T, N) of observed steps. ValueError says what is wrong and where."""
         wanted = f"X must be (T, N, {self.dimensions}) finite floats, with NaN only after the end of a sequence"
         if not isinstance(X, np.ndarray) or X.ndim != 3 or X.shape[2] != self.dimensions or X.dtype.kind != "f":
@@ -125,7 +124,7 @@ class Gaussian:
 
     def table(self, theta, H, X):
         r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N, M) -> (T, [S,] L, N)."""
-        return log_gaussian(theta, H, X, self.min_scale, way_back(theta, H))
+        return log_gaussian(theta, H, X, self.min_scale, tape(theta, H))
 
     def density(self, theta, h, grid):
         r"""p(x | h) at every point of the grid, (..., D) -> (..., G); the grid is (G,) for one dimension, else (G, M)."""

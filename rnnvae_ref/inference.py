@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import TIME, untraced
-from rnnvae_ref.rnn import f, one_particle, whole
+from rnnvae_ref.rnn import f, one_particle, prepare_unpadded
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def log_p_h_steps(rnn, theta, X, H, sigma, law):
 
     X without padding;  H (T, S, 1, N, D) trajectories;  law of the noise. A density for `Normal`, a probability for `Discrete`.
     """
-    X = _check(rnn, X, H)
+    X = _prepare(rnn, theta, X, H)
     if not np.all(untraced(sigma) != 0):
         raise ValueError("sigma must not be 0 where densities of H are asked: those of a delta do not exist")
     means = np.reshape(np.array([f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]), H[1:].shape)
@@ -91,7 +91,7 @@ def log_q(rnn, theta, X, H, sigma, law):
 
 def log_p_x_steps(rnn, theta, X, H):
     r"""log p(x_t | h_t) of given trajectories, nats, (T, S, N), H (T, S, 1, N, D): the plain formula, step by step."""
-    return one_particle(np.array([rnn.emission.log_p(theta, h, x) for h, x in zip(H, _check(rnn, X, H), strict=True)]))
+    return one_particle(np.array([rnn.emission.log_p(theta, h, x) for h, x in zip(H, _prepare(rnn, theta, X, H), strict=True)]))
 
 
 def log_joint(rnn, theta, X, H, sigma, law):
@@ -103,15 +103,16 @@ def log_joint(rnn, theta, X, H, sigma, law):
 def log_posterior(rnn, theta, X, H, sigma, law, evidence):
     r"""Eq. (8), its right side.  log p(H|X) = log p(H, X) - log p(X), nats, (S, N), by Bayes' rule.
 
-    evidence: log p(X), (N,), from `exact.log_p`. It tends to `log_q` as sigma -> 0.
+    evidence: log p(X), (N,), from `enumeration.log_p`. It tends to `log_q` as sigma -> 0.
     DEPARTS: with noise they differ, unless prod_t p(x_t|h_t) is the same for all trajectories.
     """
     return log_joint(rnn, theta, X, H, sigma, law) - evidence
 
 
-def _check(rnn, X, H):
+def _prepare(rnn, theta, X, H):
     r"""X, checked and without padding, and H (T, S, 1 or L, N, D) that belongs to it."""
-    X, shape = whole(rnn, X), np.shape(H)
+    X = prepare_unpadded(rnn, theta, X)
+    shape = np.shape(H)
     if len(shape) != 5 or (shape[0], *shape[3:]) != (*X.shape[:2], rnn.hidden):
         wanted = f"({X.shape[0]}, S, 1, {X.shape[1]}, {rnn.hidden})"
         raise ValueError(

@@ -10,7 +10,7 @@ padding; an RNN that is not linear, Gaussian and of one particle is refused.
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import TIME, untraced
-from rnnvae_ref.rnn import check, check_sigma, f, one_particle, start, table, whole
+from rnnvae_ref.rnn import check_sigma, f, initial_state, one_particle, prepare_unpadded, table
 
 
 def log_p(rnn, theta, X, sigma, P1=None):
@@ -137,8 +137,7 @@ def _noise(sigma, D):
 
 
 def _check(rnn, theta, X, sigma, P1):
-    check(rnn, theta, X)
-    whole(rnn, X)
+    prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     one_particle(np.zeros((1, rnn.particles, 1)))
     if rnn.transition != "linear" or not hasattr(rnn.emission, "scale"):
@@ -147,4 +146,4 @@ def _check(rnn, theta, X, sigma, P1):
     P1 = np.zeros((D, D)) if P1 is None else np.asarray(P1, dtype=float)
     if P1.shape != (D, D):
         raise ValueError(f"P1 must be ({D}, {D}), the covariance of h_1; got shape {P1.shape}")
-    return _noise(sigma, D), P1, start(rnn, theta, X.shape[1])
+    return _noise(sigma, D), P1, initial_state(rnn, theta, X.shape[1])

@@ -14,13 +14,26 @@ cache when it is read.
 """
 
 import numpy as np
+from autograd.builtins import dict as traced_dict
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
+
+from rnnvae_ref.numerics import log_sigmoid
 
 BLOCK = 1 << 15  # numbers in a block: 256 kB
 
 # 31 MB that are never touched. Freed, they teach this process's glibc to keep smaller blocks instead of returning their pages.
 np.empty(31 << 17)
+
+
+def traced(theta):
+    r"""theta as the kernels want it: where some of its arrays are traced, a dict that autograd traces as a whole."""
+    return theta if isbox(theta) else traced_dict(theta)
+
+
+def tape(*args):
+    r"""A list for what a kernel keeps for its derivative, or None if none of its arguments is traced."""
+    return [] if any(map(isbox, args)) else None
 
 
 def _define(kernel, vjp_maker):
@@ -204,7 +217,7 @@ def log_forward(ell, logit_rho, /):
 def _forward(ell, logit_rho):
     r"""Steps (T, ..., N); and (T, ..., L, N) log w_t^l, the filtered weights, and k_t^l = rho w_{t-1}^l / predicted weight."""
     L = ell.shape[-2]
-    stay, leave = -np.logaddexp(0.0, -logit_rho), -np.logaddexp(0.0, logit_rho) - np.log(L)
+    stay, leave = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
     steps, log_w, k = np.empty((*ell.shape[:-2], ell.shape[-1])), np.empty_like(ell), np.zeros_like(ell)
     predicted = np.full(ell.shape[1:], -np.log(L))
     for t in range(len(ell)):
@@ -224,7 +237,7 @@ def _log_forward_vjp(_steps, args, _):
     For g = 1 that is the backward pass of forward-backward, and b_t the smoothed posterior over particles.
     """
     ell, logit_rho = args
-    rho = np.exp(-np.logaddexp(0.0, -logit_rho))
+    rho = np.exp(log_sigmoid(logit_rho))
 
     def vjp(g):
         _, log_w, k = _forward(ell, logit_rho)

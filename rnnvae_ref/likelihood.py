@@ -7,7 +7,7 @@ argmax of Eqs. (3)-(5) is `fit(...)`. The paper's argmax leaves out h_1, which i
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import TIME, weighted_mean
-from rnnvae_ref.rnn import check, f, one_particle, start, table
+from rnnvae_ref.rnn import f, initial_state, one_particle, prepare, table
 
 
 def log_p_X(rnn, theta, X):
@@ -16,8 +16,8 @@ def log_p_X(rnn, theta, X):
     By the chain rule, running the model as it would be sampled: h_t stands for the past, x_t is scored, then fed in.
     A plain loop that uses none of the kernels behind Eq. (5).
     """
-    X, observed = check(rnn, theta, X)
-    h, total = start(rnn, theta, X.shape[1]), 0.0
+    X, observed = prepare(rnn, theta, X)
+    h, total = initial_state(rnn, theta, X.shape[1]), 0.0
     for x, seen in zip(X, observed, strict=True):
         total = total + seen * rnn.emission.log_p(theta, h, x)
         h = f(rnn, theta, h, x)
@@ -28,8 +28,8 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eq. (4).  E_p(H|X)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,).
 
     p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories by `eps`
-    (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as `exact.paths` and
-    `exact.log_path_posterior` do.
+    (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as `enumeration.paths` and
+    `enumeration.log_path_posterior` do.
     DEPARTS: with noise this exceeds log p(X), so the "true log likelihood" of Section 3 is Eq. (3), not (4).
     """
     if log_w is not None and eps is None:

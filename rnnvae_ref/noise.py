@@ -1,34 +1,27 @@
 r"""Section 2.3: noise in the hidden dynamics, Eq. (16), and when it helps.
 
 h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. K is then a function of sigma and of draws eps that come from outside, so its gradient
-in sigma is autograd's. "Noise-free dynamics is often optimal" is a statement about K: the exact log p(X) (`exact`,
-`quadrature`, `kalman`) may prefer sigma > 0 on the same data, and at fixed parameters K may, too (`counterexample`).
+in sigma is autograd's. "Noise-free dynamics is often optimal" is a statement about K: the exact log p(X) (`enumeration`,
+`quadrature`, `kalman`) may prefer sigma > 0 on the same data, and at fixed parameters K may, too (`examples.counterexample`).
 """
 
 import autograd.numpy as np
 from autograd import grad, hessian
 
 from rnnvae_ref.bound import K
-from rnnvae_ref.emissions import Categorical
-from rnnvae_ref.exact import paths
-from rnnvae_ref.inference import Normal
-from rnnvae_ref.numerics import TIME, check_count, check_rng, weighted_mean
-from rnnvae_ref.rnn import RNN, F, check_sigma, f, one_particle, start, table
+from rnnvae_ref.enumeration import paths
+from rnnvae_ref.numerics import TIME, check_count, weighted_mean
+from rnnvae_ref.rnn import F, one_particle, table
 
 
 def K_noise(rnn, theta, X, eps, sigma, log_w=None):
     r"""Eq. (16).  E_p(eps)[ sum_t log p(x_t | h_t) ] with h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, nats per sequence, (N,).
 
-    eps (T-1, S, 1, N, D), its N may be 1: S draws, or with `log_w` (S,) every path of `exact.paths`.  sigma: a number, (D,), or
+    eps (T-1, S, 1, N, D), its N may be 1: S draws, or with `log_w` (S,) every path of `enumeration.paths`.  sigma: a number, (D,), or
     theta["sigma"] to learn it. Learn sigma itself, not its logarithm: under a symmetric law the sign does not matter, and the
     gradient in log sigma vanishes like sigma^2.
     """
     return weighted_mean(np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME), log_w)
-
-
-def K_noise_steps(rnn, theta, X, eps, sigma, log_w=None):
-    r"""E_p(eps)[ log p(x_t | h_t) ], nats, (T, N): the steps of Eq. (16). Only their sum bounds log p(X)."""
-    return weighted_mean(one_particle(table(rnn, theta, X, eps, sigma)), log_w)
 
 
 def K_estimate(rnn, theta, X, eps, sigma):
@@ -38,19 +31,7 @@ def K_estimate(rnn, theta, X, eps, sigma):
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(len(draws))
 
 
-def sample(rnn, theta, rng, steps, N, sigma, law=None):
-    r"""x_t ~ p(x_t | h_t), h_{t+1} = f(h_t, x_t) + sigma * eps_t: sequences from the noisy model, (steps, N) or (steps, N, M)."""
-    check_count("steps", steps)
-    check_rng(rng)
-    check_sigma(rnn, sigma)
-    h, law, drawn = start(rnn, theta, N), law or Normal(), []
-    for _ in range(steps):
-        drawn.append(rnn.emission.sample(theta, h, rng))
-        h = f(rnn, theta, h, drawn[-1]) + sigma * law.sample(rng, h.shape)
-    return np.array(drawn)
-
-
-def best_path(rnn, theta, X, law, sigma):
+def best_path(rnn, theta, X, sigma, law):
     r"""The one noise path, the same for all sequences, on which the deterministic model does best; eps (T-1, 1, 1, 1, D).
 
     Average <= maximum: with it mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed path is a time-dependent offset of f,
@@ -75,13 +56,3 @@ def small_noise(rnn, theta, X):
         laplacian = np.trace(np.reshape(hessian(Lambda)(zero), (zero.size, zero.size)))
         results.append([laplacian, np.sum(grad(Lambda)(zero) ** 2)])
     return np.array(results).T
-
-
-def counterexample():
-    r"""(rnn, theta, X) on which two-point noise of sigma = 0.1 raises K from -3.513 to -2.520: noise-free is not always optimal.
-
-    D = 1, V = 2, T = 3. Without noise h_2 = 0, so h_3 = tanh(100 h_2 - 5) = -1, on the wrong side for x_3 = 1; half of the
-    noisy h_2 cross the threshold of 0.05 and predict x_3 well.
-    """
-    theta = {"h1": [[0.0]], "W": [[100.0]], "b": [-5.0], "U": [[0.0], [5.0]], "C": [[0.0, 2.0]], "c": [0.0, 0.0]}
-    return RNN(Categorical(2), 1), {key: np.array(value) for key, value in theta.items()}, np.array([[1], [0], [1]])

@@ -8,24 +8,12 @@ from pathlib import Path
 
 import autograd.numpy as np
 import numpy as onp
-from autograd.builtins import dict as traced_dict
 from autograd.extend import defvjp, primitive
 from autograd.tracer import getval as untraced  # the plain value under autograd's boxes, of which a Hessian has two
-from autograd.tracer import isbox
 from numpy.random import Generator
 
-# The table ell has axes (T, [S,] L, N): time first, particles and batch last, so that samples may be left out.
-TIME, PARTICLES, BATCH = 0, -2, -1
-
-
-def traced(theta):
-    r"""theta as the kernels want it: where some of its arrays are traced, a dict that autograd traces as a whole."""
-    return theta if isbox(theta) else traced_dict(theta)
-
-
-def way_back(*args):
-    r"""A list for what a kernel keeps for its derivative, or None if none of its arguments is traced."""
-    return [] if any(map(isbox, args)) else None
+# The table ell has axes (T, [S,] L, N): time first, so that samples may be left out.
+TIME, PARTICLES = 0, -2
 
 
 @primitive
@@ -46,6 +34,24 @@ def log_mean_exp(a, axis):
 _softmax = lambda a, log_sum, axis: np.exp(a - np.expand_dims(log_sum, axis))
 defvjp(log_sum_exp, lambda ans, a, axis: lambda g: np.expand_dims(g, axis) * _softmax(a, ans, axis))
 defvjp(log_mean_exp, lambda ans, a, axis: lambda g: np.expand_dims(g / a.shape[axis], axis) * _softmax(a, ans, axis))
+
+
+def log_sigmoid(a):
+    r"""log 1 / (1 + exp(-a)): the log of a probability whose logit is a."""
+    return -np.logaddexp(0.0, -a)
+
+
+def increments(a):
+    r"""a_t - a_{t-1} along the first axis, with a_0 = 0: the steps of a sum that is known up to each t."""
+    return a - np.concatenate([np.zeros_like(a[:1]), a[:-1]])
+
+
+def draw(u, p):
+    r"""The index k with p_1 + .. + p_{k-1} < u <= p_1 + .. + p_k: a draw from p where u is uniform on [0, 1).
+
+    u (...), p (..., K) probabilities. The last index takes what rounding leaves.
+    """
+    return np.sum(u[..., None] > np.cumsum(p, axis=-1)[..., :-1], axis=-1)
 
 
 def weighted_mean(a, log_w=None, axis=-2):
@@ -95,7 +101,7 @@ def describe(value):
 
 
 @contextmanager
-def replaced(path):
+def atomic_write(path):
     r"""A path to write to, which takes the place of `path` only when all is written; interrupted, `path` stays as it was."""
     path = Path(path)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")

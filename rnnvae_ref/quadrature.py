@@ -9,7 +9,7 @@ Differentiable in theta and sigma: the grid is chosen on plain numbers and then 
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import TIME, log_sum_exp, untraced
-from rnnvae_ref.rnn import check, check_sigma, f, whole
+from rnnvae_ref.rnn import check_sigma, f, prepare_unpadded
 
 MOST_POINTS, TOLERANCE, WIDTH = 3000, 1e-10, 10.0
 
@@ -87,12 +87,11 @@ def _transition(rnn, theta, h, h_next, x, sigma, dh):
 
 def _grid(rnn, theta, X, sigma, points):
     r"""The nodes of every step, a list of (G, 1, 1) that begins with h_1 alone, and their spacing."""
-    check(rnn, theta, X)
-    whole(rnn, X)
+    prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     if rnn.hidden != 1 or rnn.particles != 1 or not np.all(untraced(sigma) != 0):
         got = f"D = {rnn.hidden}, L = {rnn.particles}, sigma = {untraced(sigma)}"
-        raise ValueError(f"quadrature needs D = 1, L = 1 and sigma other than 0; got {got}; see `kalman` and `exact`")
+        raise ValueError(f"quadrature needs D = 1, L = 1 and sigma other than 0; got {got}; see `kalman` and `enumeration`")
     s, plain = float(np.abs(np.reshape(untraced(sigma), ()))), {key: untraced(value) for key, value in untraced(theta).items()}
     low, high = _range(rnn, plain, X, s)
     points = _enough(rnn, plain, X, s, int(2 * (high - low) / s) + 1) if points is None else points

@@ -4,8 +4,6 @@ r"""Section 1.1: the model, Eqs. (1)-(2), and how to run it.
     init         the numbers: theta, a dict of float64 arrays
     f, F         Eqs. (1) and (2), a plain loop that reads like the paper: the specification
     table        the one door to ell[t, l, n] = log p(x_t | h_t) for all steps, particles and sequences: the fast way
-    sample       draw sequences, or continue given ones
-    predict      p(x_t | x_<t) as probabilities or on a grid
 
 Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a parameter.
 """
@@ -17,8 +15,8 @@ import autograd.numpy as np
 import numpy as onp
 
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.kernels import rollout
-from rnnvae_ref.numerics import PARTICLES, check_count, check_rng, describe, traced, untraced
+from rnnvae_ref.kernels import rollout, traced
+from rnnvae_ref.numerics import PARTICLES, check_count, check_rng, describe, untraced
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def F(rnn, theta, X, eps=None, sigma=None):
     With `eps` (T-1, [S,] L, N, D) and `sigma`: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, as in Section 2.3; eps[0] is eps_2.
     Returns H (T, [S,] L, N, D).
     """
-    X, _ = check(rnn, theta, X, eps, sigma)
+    X, _ = prepare(rnn, theta, X, eps, sigma)
     h = theta["h1"][:, None, :] + np.zeros(_shape(rnn, X, eps))
     H = [h]
     for t in range(len(X) - 1):
@@ -119,14 +117,14 @@ def table(rnn, theta, X, eps=None, sigma=None):
     S, L, N may be 1. A learned theta["sigma"] acts only where it is passed as sigma.
     Raises ValueError where theta, X, eps or sigma do not fit, and says which and why.
     """
-    return run(rnn, theta, X, eps, sigma)[1]
+    return unroll(rnn, theta, X, eps, sigma)[1]
 
 
-def run(rnn, theta, X, eps=None, sigma=None):
+def unroll(rnn, theta, X, eps=None, sigma=None):
     r"""H (T, [S,] L, N, D), fast, and the table ell that it gives; arguments as in `table`."""
-    X, observed = check(rnn, theta, X, eps, sigma)
+    X, observed = prepare(rnn, theta, X, eps, sigma)
     theta = traced(theta)
-    H = _states(rnn, theta, X, eps, sigma)
+    H = states(rnn, theta, X, eps, sigma)
     ell = rnn.emission.table(theta, H, X)
     if observed.all():
         return H, ell
@@ -143,46 +141,7 @@ def one_particle(ell):
     return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
 
 
-def sample(rnn, theta, rng, steps, N=None, prefix=None):
-    r"""x_t ~ p(x_t | h_t), h_{t+1} = f(h_t, x_t): draw `N` sequences of `steps`, or continue each one of `prefix`.
-
-    prefix: (T0, N) integers or (T0, N, M) floats without padding. Returns the new steps only, (steps, N) or (steps, N, M).
-    Index 0 in the result follows the prefix. One particle.
-    """
-    check_count("steps", steps)
-    check_rng(rng)
-    if (N is None) == (prefix is None):
-        raise ValueError("give N to draw new sequences, or prefix to continue given ones, and not both")
-    h = start(rnn, theta, N) if prefix is None else _only(predictive_states(rnn, theta, prefix))[-1]
-    drawn = []
-    for _ in range(steps):
-        drawn.append(rnn.emission.sample(theta, h, rng))
-        h = f(rnn, theta, h, drawn[-1])
-    return np.array(drawn)
-
-
-def predict(rnn, theta, X, grid=None):
-    r"""p(x_t = . | x_1 .. x_{t-1}) for t = 1 .. T+1: the last row is the forecast of what comes next.
-
-    X without padding. Categorical: (T+1, N, V) probabilities. Gaussian: densities on `grid`, (T+1, N, G). One particle.
-    """
-    return rnn.emission.density(theta, _only(predictive_states(rnn, theta, X)), grid)
-
-
-def predictive_states(rnn, theta, X):
-    r"""h_1 .. h_{T+1}, (T+1, L, N, D), the states that the next step is predicted from. X without padding."""
-    check(rnn, theta, X)
-    X = whole(rnn, X)
-    return _states(rnn, traced(theta), np.concatenate([X, X[-1:]]), None, None)  # h_t never sees x_t, so the extra step is idle
-
-
-def _only(H):
-    r"""H (T, 1, N, D) -> (T, N, D)."""
-    one_particle(H[..., 0])
-    return H[:, 0]
-
-
-def start(rnn, theta, N):
+def initial_state(rnn, theta, N):
     r"""h_1 of each of N sequences, (N, D). One particle."""
     check_count("N", N)
     rnn.check(untraced(theta))
@@ -190,23 +149,24 @@ def start(rnn, theta, N):
     return np.repeat(theta["h1"], N, axis=0)
 
 
-def whole(rnn, X):
+def states(rnn, theta, X, eps=None, sigma=None):
+    r"""H (T, [S,] L, N, D), fast, for arguments that are checked already, and theta as `kernels.traced` gives it."""
+    noise = None if eps is None else sigma * eps
+    return rollout(theta, X, noise, rnn.transition == "linear")
+
+
+def prepare_unpadded(rnn, theta, X):
     r"""X, checked, where padding makes no sense: its sequences must be of one length."""
-    filled, observed = rnn.emission.check(X)
+    filled, observed = prepare(rnn, theta, X)
     if not observed.all():
         raise ValueError(f"X must be without padding here; sequence {np.argmin(observed.all(axis=0))} has some")
     return filled
 
 
-def _states(rnn, theta, X, eps, sigma):
-    noise = None if eps is None else sigma * eps
-    return rollout(theta, X, noise, rnn.transition == "linear")
-
-
-def check(rnn, theta, X, eps=None, sigma=None):
+def prepare(rnn, theta, X, eps=None, sigma=None):
     r"""The door: theta, X, eps and sigma fit one another. Returns X with its padding filled, and the mask (T, N)."""
     rnn.check(untraced(theta))
-    X, observed = rnn.emission.check(X)
+    X, observed = rnn.emission.prepare(X)
     if (eps is None) != (sigma is None):
         raise ValueError("eps and sigma belong together: give both, or neither for noise-free dynamics")
     if eps is not None:

@@ -11,7 +11,7 @@ from autograd import value_and_grad
 from autograd.misc.optimizers import adam
 
 from rnnvae_ref.data import Series, Text
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, replaced
+from rnnvae_ref.numerics import atomic_write, check_count, check_positive, check_rng, describe
 
 
 @dataclass
@@ -85,13 +85,13 @@ def _check_inputs(theta, X, rng):
 
 
 def _adam(run, theta, steps, step_size, batch, clip):
-    start, unpack = packed(theta)
+    start, unpack = flatten(theta)
 
     def gradient(flat, i):
         theta = unpack(flat)
         value, g = run.value_and_grad(theta, run.minibatch(batch), run.rng)
         run.saw(theta, i, value, g)
-        return packed(clipped(g, clip * len(run.X)))[0]
+        return flatten(clipped(g, clip * len(run.X)))[0]
 
     theta = unpack(adam(gradient, start, num_iters=steps, step_size=step_size))
     run.saw(theta, steps, *run.value_and_grad(theta, run.minibatch(batch), run.rng))
@@ -100,7 +100,7 @@ def _adam(run, theta, steps, step_size, batch, clip):
 def _lbfgs(run, theta, steps):
     from scipy.optimize import minimize  # here: it would be most of the package's start-up
 
-    start, unpack = packed(theta)
+    start, unpack = flatten(theta)
     seed = int(run.rng.integers(2**63))
 
     def value_and_gradient(flat):
@@ -109,7 +109,7 @@ def _lbfgs(run, theta, steps):
         run.value, run.g = value, g
         if not run.fit.history["step"]:
             run.saw(theta, 0, value, g)  # the first evaluation is at the start
-        return value, packed(g)[0]
+        return value, flatten(g)[0]
 
     def after(flat):
         run.saw(unpack(flat), run.step + 1, run.value, run.g)
@@ -178,7 +178,7 @@ class _Run:
         return self.fit
 
 
-def packed(theta):
+def flatten(theta):
     r"""theta as one vector, and the way back: autograd's `flatten` for a plain dict only, in a tenth of the time."""
     keys = sorted(theta)
     ends = np.cumsum([0] + [np.size(theta[key]) for key in keys])
@@ -198,7 +198,7 @@ def save(path, rnn, theta):
     rnn.check(theta)
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
-    with replaced(path) as part, open(part, "wb") as file:
+    with atomic_write(path) as part, open(part, "wb") as file:
         np.savez(file, rnn=repr(rnn), **theta)
 
 

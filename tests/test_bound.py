@@ -5,7 +5,7 @@ import pytest
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose
 
-from rnnvae_ref import F, bound, exact, log_likelihood
+from rnnvae_ref import F, bound, enumeration, log_likelihood
 from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite
 from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
 from tests.models import EMISSIONS, assert_same, random_model, value_and_gradient
@@ -16,7 +16,7 @@ TILTED = Discrete(TWO_POINT.nodes, (0.3, 0.7))  # a second q: the same support, 
 
 def trajectories(model, law, q=None, sigma=SIGMA):
     """All trajectories H under the noise law, with their log probabilities under q (or under the law itself)."""
-    return F(*model, exact.paths(law, 4, 2)[0], sigma), exact.paths(q or law, 4, 2)[1]
+    return F(*model, enumeration.paths(law, 4, 2)[0], sigma), enumeration.paths(q or law, 4, 2)[1]
 
 
 def drawn(model, law, S, seed=0):
@@ -28,16 +28,16 @@ def test_eqs_9_10_and_11_are_equal(model):
     rnn, theta, X = model
     for q in (TWO_POINT, TILTED):
         H, log_q = trajectories(model, TWO_POINT, q)
-        eq9 = bound.log_evidence(rnn, theta, X, TWO_POINT, SIGMA)
-        assert_allclose(bound.log_marginal(rnn, theta, X, TWO_POINT, SIGMA), eq9, rtol=1e-10)
+        eq9 = bound.log_evidence(rnn, theta, X, SIGMA, TWO_POINT)
+        assert_allclose(bound.log_marginal(rnn, theta, X, SIGMA, TWO_POINT), eq9, rtol=1e-10)
         assert_allclose(bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_q), eq9, rtol=1e-10)
 
 
 def test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence(model):
     """log p(X) - (12) = KL(q || posterior), which for another q holds the extra KL from q to the dynamics (A6)."""
     rnn, theta, X = model
-    log_p = exact.log_p(rnn, theta, X, TWO_POINT, SIGMA)
-    log_post = exact.log_path_posterior(rnn, theta, X, TWO_POINT, SIGMA)
+    log_p = enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT)
+    log_post = enumeration.log_path_posterior(rnn, theta, X, SIGMA, TWO_POINT)
     for q in (TWO_POINT, TILTED):
         H, log_q = trajectories(model, TWO_POINT, q)
         eq12 = bound.jensen(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_q)
@@ -80,7 +80,7 @@ def test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient(model):
     rnn, theta, X = model
     theta = theta | {"sigma": np.array(SIGMA)}
     for law in (TWO_POINT, gauss_hermite(3)):
-        eps, log_w = exact.paths(law, 4, 2)
+        eps, log_w = enumeration.paths(law, 4, 2)
         H = lambda th: F(rnn, th, X, eps, th["sigma"])
         eq12 = value_and_gradient(lambda th: bound.jensen(rnn, th, X, H(th), th["sigma"], law, law, log_w), theta)
         eq13 = value_and_gradient(lambda th: bound.factorised(rnn, th, X, H(th), th["sigma"], law, log_w), theta)
@@ -123,7 +123,7 @@ def test_eq11_by_monte_carlo_is_a_lower_bound_on_average(model):
     H = drawn(model, TWO_POINT, 3000, seed=1).reshape(4, 1000, 3, 1, 3, 2)
     estimates = np.array([bound.log_importance(rnn, theta, X, H[:, i], SIGMA, TWO_POINT, TWO_POINT) for i in range(1000)])
     error = estimates.std(axis=0) / np.sqrt(1000)
-    assert (estimates.mean(axis=0) < exact.log_p(rnn, theta, X, TWO_POINT, SIGMA) + 5 * error).all()
+    assert (estimates.mean(axis=0) < enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT) + 5 * error).all()
     assert (estimates.mean(axis=0) > bound.K(rnn, theta, X, *trajectories(model, TWO_POINT)) - 5 * error).all()
 
 
@@ -145,9 +145,9 @@ def test_eq14_tends_to_eq15_as_sigma_vanishes(model):
 def test_the_sandwich_14_below_3_below_4(model):
     rnn, theta, X = model
     eq14 = bound.K(rnn, theta, X, *trajectories(model, TWO_POINT))
-    eq3 = exact.log_p(rnn, theta, X, TWO_POINT, SIGMA)
-    log_post = exact.log_path_posterior(rnn, theta, X, TWO_POINT, SIGMA)
-    eq4 = expected_log_likelihood(rnn, theta, X, exact.paths(TWO_POINT, 4, 2)[0], SIGMA, log_post)
+    eq3 = enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT)
+    log_post = enumeration.log_path_posterior(rnn, theta, X, SIGMA, TWO_POINT)
+    eq4 = expected_log_likelihood(rnn, theta, X, enumeration.paths(TWO_POINT, 4, 2)[0], SIGMA, log_post)
     assert (eq14 < eq3).all() and (eq3 < eq4).all()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnvae_ref.equations import EQUATIONS
+from rnnvae_ref.paper import EQUATIONS
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "derivations").glob("*.md"))
@@ -40,7 +40,7 @@ def test_every_equation_and_proposition_has_its_heading():
 def test_each_equation_is_numbered_in_its_fence_and_points_at_its_function_and_test(e):
     _, body = sections()[f"Eq. ({e.number})"]
     assert f"\\qquad ({e.number})" in body
-    assert f"`rnnvae_ref.{e.function}`" in body and e.test in body
+    assert f"`rnnvae_ref.{e.name}`" in body and e.test_id in body
     assert not e.figure or e.figure in body
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from figures import __main__ as command
-from figures import style
+from figures import baselines, style
 from rnnvae_ref import RNN, Categorical, F, Gaussian, data, log_likelihood, log_likelihood_steps, predict
 from rnnvae_ref.training import Fit
 from tests.test_particle_figures import SMALL as PARTICLES
@@ -121,14 +121,14 @@ def test_fig01_only_p_has_the_arrow_to_x_and_q_is_the_posterior_only_without_noi
     assert n["noise"]["kl"] > 1e-3 and abs(n["delta"]["kl"]) < 1e-12
 
 
-@pytest.mark.parametrize(("name", "row", "model"), [("run", 0, "p"), ("log_q_steps", 0, "q"), ("log_p_x_steps", 0, "p")])
+@pytest.mark.parametrize(("name", "row", "model"), [("unroll", 0, "p"), ("log_q_steps", 0, "q"), ("log_p_x_steps", 0, "p")])
 def test_fig01_each_panel_is_measured_on_its_own_code(name, row, model, monkeypatch):
     """A code without the dependence on h_{t-1} or h_t loses those arrows in its own panels, and only there."""
     from figures import fig01_graphical_models as fig
 
     true, function = fig.compute(np.random.default_rng(0)), getattr(fig, name)
     blind = {
-        "run": lambda rnn, theta, *a: function(rnn, theta | {"h1": 0 * theta["h1"]}, *a),
+        "unroll": lambda rnn, theta, *a: function(rnn, theta | {"h1": 0 * theta["h1"]}, *a),
         "log_q_steps": lambda rnn, theta, X, H, *a: function(rnn, theta | {"W": 0 * theta["W"]}, X, H, *a),
         "log_p_x_steps": lambda rnn, theta, X, H: function(rnn, theta, X, 0 * H),
     }
@@ -220,13 +220,12 @@ def test_fig03_fresh_baselines_do_not_move_and_training_helps(fresh):
 
 
 def test_fig03_ngrams_are_normalised():
-    from figures import fig03_colour_names as fig
 
     symbols = "ab" + data.END
     total = 0.0
     for symbol in symbols:  # the last symbol of a line scored after "ba": over the alphabet it sums to one
         line = "ba" if symbol == data.END else "ba" + symbol
-        total += np.exp(fig.log_probabilities(["abba", "bab"], [line], 3, 0.7, 3)[2])
+        total += np.exp(baselines.log_probabilities(["abba", "bab"], [line], 3, 0.7, 3)[2])
     np.testing.assert_allclose(total, 1.0, rtol=1e-12)
 
 
@@ -243,7 +242,7 @@ def test_fig03_the_end_of_a_name_is_scored_and_counted_by_the_rnn_and_by_the_ngr
     per_character = total / sum(len(line) + 1 for line in lines[:20])
     np.testing.assert_allclose(fig.bits(rnn, theta, names.test[:, :20]), per_character, rtol=1e-12)
     for n in (0, 1, 3):
-        assert len(fig.log_probabilities(lines, lines, n, 1.0, 30)) == sum(len(line) + 1 for line in lines)
+        assert len(baselines.log_probabilities(lines, lines, n, 1.0, 30)) == sum(len(line) + 1 for line in lines)
 
 
 def test_fig03_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
@@ -252,7 +251,7 @@ def test_fig03_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
     def run():
         n = fig.compute(np.random.default_rng(3), seeds=2, steps=20, sizes=(4, 8))
         tests = [run.pop("test") for run in n["runs"]]
-        return n["runs"], n["chosen"], n["sampled"], [fig.weight(fig.data.colour_names(), k) for k in (1, 2, 3)], tests
+        return n["runs"], n["chosen"], n["sampled"], [baselines.weight(fig.data.colour_names(), k) for k in (1, 2, 3)], tests
 
     fits, names = recorded(monkeypatch, fig, "fit"), data.colour_names()
     *true, tests = run()
@@ -293,12 +292,11 @@ def test_fig04_fresh_baselines_do_not_move_and_the_theorem_of_one_bump_holds(fre
 
 
 def test_fig04_baselines_are_densities():
-    from figures import fig04_durations as fig
 
     d = data.old_faithful()
     grid = np.linspace(-8, 8, 4001)
     wide = type(d)(np.concatenate([d.X[d.train], grid[:, None, None]]), d.train, d.validation, d.test, d.mean, d.scale)
-    np.testing.assert_allclose(np.exp(fig.mixture(wide)[150:]).sum() * 0.004, 1.0, rtol=1e-6)
+    np.testing.assert_allclose(np.exp(baselines.mixture(wide)[150:]).sum() * 0.004, 1.0, rtol=1e-6)
 
 
 def test_fig04_minutes_rows_and_paired_errors_are_those_of_the_chosen_run(monkeypatch):
@@ -393,9 +391,9 @@ def test_fig05_autoregressions_are_least_squares_of_what_they_saw():
     m, p = data.membrane(), 2
     x = m.X[:, 0, 0]
     for part, stop in [("55", m.train.stop), ("70", m.validation.stop)]:
-        ar = fig.Autoregression(m, p, fig.parts(m)[part])
+        ar = baselines.Autoregression(m, p, fig.parts(m)[part])
         blank = with_garbage(m, slice(stop, None))
-        np.testing.assert_array_equal(ar.weights, fig.Autoregression(blank, p, fig.parts(m)[part]).weights)
+        np.testing.assert_array_equal(ar.weights, baselines.Autoregression(blank, p, fig.parts(m)[part]).weights)
         rows = np.array([[x[t - 1], x[t - 2], 1.0] for t in range(p, stop)])
         weights = np.linalg.solve(rows.T @ rows, rows.T @ x[p:stop])
         np.testing.assert_allclose(ar.weights, weights, rtol=1e-8)
@@ -490,10 +488,10 @@ def test_fig06_K_falls_and_the_truth_rises(source, fresh):
 
 def test_fig06_the_error_of_its_quadrature_is_small():
     from figures import fig06_sigma as fig
-    from rnnvae_ref import noise, quadrature
+    from rnnvae_ref import examples, quadrature, sample
 
-    rnn, theta = fig.one_unit("tanh", *fig.WEIGHTS["tanh"])
-    X = noise.sample(rnn, theta, np.random.default_rng(0), fig.T, 1, fig.TRUE)
+    rnn, theta = examples.steep()
+    X = sample(rnn, theta, np.random.default_rng(0), fig.T, 1, sigma=fig.TRUE)
     for sigma in (0.05, 0.2, 1.0):
         assert quadrature.error(rnn, theta, X, sigma, fig.points(sigma)).max() < 1e-8
 
@@ -510,11 +508,10 @@ def test_fig07_K_drives_sigma_to_zero_and_the_truth_to_its_maximiser(source, fre
 
 def test_fig07_copies_side_by_side_move_as_they_would_alone():
     from figures import fig07_learning_sigma as fig
-    from figures.fig06_sigma import WEIGHTS, one_unit
-    from rnnvae_ref import kalman, noise
+    from rnnvae_ref import examples, kalman, sample
 
-    rnn, theta = one_unit("linear", *WEIGHTS["linear"])
-    X = noise.sample(rnn, theta, np.random.default_rng(0), 10, 2, 0.5)
+    rnn, theta = examples.linear()
+    X = sample(rnn, theta, np.random.default_rng(0), 10, 2, sigma=0.5)
     run = lambda starts: fig.ascend(np.random.default_rng(0), kalman.log_p, theta, X, np.array(starts), 20)
     np.testing.assert_allclose(run([0.3, -1.0])[:, 1], run([-1.0])[:, 0], rtol=1e-8)
 

@@ -6,7 +6,7 @@ import scipy.integrate
 import scipy.stats
 from numpy.testing import assert_allclose
 
-from rnnvae_ref import F, exact, f
+from rnnvae_ref import F, enumeration, f
 from rnnvae_ref.inference import (
     TWO_POINT,
     Discrete,
@@ -71,22 +71,22 @@ def test_eq7_is_the_product_over_steps_two_to_T(model):
 def test_eq8_holds_as_sigma_vanishes_and_fails_with_noise(model):
     """A4: q(H|X) is the posterior only where the likelihood does not depend on the path."""
     rnn, theta, X = model
-    eps, _ = exact.paths(TWO_POINT, 4, 2)
+    eps, _ = enumeration.paths(TWO_POINT, 4, 2)
     gaps = []
     for sigma in (0.5, 1e-3, 1e-5):
-        H, log_p = F(rnn, theta, X, eps, sigma), exact.log_p(rnn, theta, X, TWO_POINT, sigma)
+        H, log_p = F(rnn, theta, X, eps, sigma), enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)
         posterior = log_posterior(rnn, theta, X, H, sigma, TWO_POINT, log_p)
-        assert_allclose(posterior, exact.log_path_posterior(rnn, theta, X, TWO_POINT, sigma), rtol=1e-9, atol=1e-11)
+        assert_allclose(posterior, enumeration.log_path_posterior(rnn, theta, X, sigma, TWO_POINT), rtol=1e-9, atol=1e-11)
         gaps.append(np.abs(posterior - log_q(rnn, theta, X, H, sigma, TWO_POINT)).max())
     assert gaps[0] > 0.1 and gaps[2] < 1e-3
     assert_allclose(gaps[1] / gaps[2], 100.0, rtol=0.02)  # and it vanishes like sigma
-    assert_allclose(exact.kl_q_posterior(rnn, theta, X, TWO_POINT, 0.0), 0.0, atol=1e-12)
+    assert_allclose(enumeration.kl_q_posterior(rnn, theta, X, 0.0, TWO_POINT), 0.0, atol=1e-12)
 
 
 def test_eq8_holds_with_noise_where_the_emission_ignores_h(model):
     rnn, theta, X = model
     theta = theta | {"C": np.zeros_like(theta["C"])}
-    assert_allclose(exact.kl_q_posterior(rnn, theta, X, TWO_POINT, 0.5), 0.0, atol=1e-12)
+    assert_allclose(enumeration.kl_q_posterior(rnn, theta, X, 0.5, TWO_POINT), 0.0, atol=1e-12)
 
 
 def test_the_joint_is_dynamics_times_emissions(model):

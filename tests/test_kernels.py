@@ -10,7 +10,7 @@ from autograd.core import make_vjp
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import RNN, F, Gaussian, kernels, log_likelihood, run, table
+from rnnvae_ref import RNN, F, Gaussian, kernels, log_likelihood, table, unroll
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 
 SHAPES = {
@@ -75,7 +75,7 @@ def test_a_vjp_may_be_called_twice_and_with_any_layout(emission):
     turned = lambda H: np.swapaxes(H, -1, -2) * np.arange(1.0, 1 + X.shape[1])
     a, b = (
         value_and_gradient(lambda th, g=g: turned(g(th)), theta)
-        for g in (lambda th: run(rnn, th, X)[0], lambda th: F(rnn, th, X))
+        for g in (lambda th: unroll(rnn, th, X)[0], lambda th: F(rnn, th, X))
     )
     assert_same(a, b)
     H = np.asfortranarray(F(rnn, theta, X))

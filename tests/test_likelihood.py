@@ -7,7 +7,7 @@ import pytest
 from autograd import grad, hessian
 from numpy.testing import assert_allclose
 
-from rnnvae_ref import F, exact, log_likelihood, log_likelihood_steps, table
+from rnnvae_ref import F, enumeration, log_likelihood, log_likelihood_steps, table
 from rnnvae_ref.inference import TWO_POINT
 from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
 from tests import oracles
@@ -32,11 +32,11 @@ def test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise(model):
 def test_eq4_exceeds_eq3_once_there_is_noise(model):
     """A7: with the true posterior, (4) lies above log p(X) by KL(posterior || q)."""
     rnn, theta, X = model
-    eps, log_w = exact.paths(TWO_POINT, 4, 2)
-    log_post = exact.log_path_posterior(rnn, theta, X, TWO_POINT, 0.5)
+    eps, log_w = enumeration.paths(TWO_POINT, 4, 2)
+    log_post = enumeration.log_path_posterior(rnn, theta, X, 0.5, TWO_POINT)
     eq4 = expected_log_likelihood(rnn, theta, X, eps, 0.5, log_post)
     gap = np.sum(np.exp(log_post) * (log_post - log_w[:, None]), axis=0)
-    assert_allclose(eq4 - exact.log_p(rnn, theta, X, TWO_POINT, 0.5), gap, rtol=1e-10)
+    assert_allclose(eq4 - enumeration.log_p(rnn, theta, X, 0.5, TWO_POINT), gap, rtol=1e-10)
     assert (gap > 0).all()
 
 
@@ -45,7 +45,7 @@ def test_the_probabilities_of_all_sequences_sum_to_one(transition):
     rnn, theta, _ = random_model(transition=transition, V=3)
     every = np.array(list(itertools.product(range(3), repeat=5))).T
     assert_allclose(np.exp(log_likelihood(rnn, theta, every)).sum(), 1.0, rtol=1e-12)
-    assert_allclose(np.exp(exact.log_p(rnn, theta, every[:3], TWO_POINT, 0.8)).sum(), 9.0, rtol=1e-12)  # each prefix 9 times
+    assert_allclose(np.exp(enumeration.log_p(rnn, theta, every[:3], 0.8, TWO_POINT)).sum(), 9.0, rtol=1e-12)  # each prefix 9 times
 
 
 def test_the_density_of_all_pairs_of_numbers_integrates_to_one():
@@ -103,8 +103,8 @@ def test_every_way_in_has_the_door():
 def test_eq9_filters_by_what_each_path_explained():
     """A path that explains the past well weighs more in the next prediction."""
     rnn, theta, X = random_model(T=3, D=1)
-    eps, log_w = exact.paths(TWO_POINT, 3, 1)
+    eps, log_w = enumeration.paths(TWO_POINT, 3, 1)
     p = np.exp(table(rnn, theta, X, eps, 0.8)[:, :, 0])  # (T, P, N)
     w = np.exp(log_w)[:, None] * p[0] * p[1]
     expected = np.log(np.sum(w * p[2], axis=0) / np.sum(w, axis=0))
-    assert_allclose(exact.log_p_steps(rnn, theta, X, TWO_POINT, 0.8)[2], expected, rtol=1e-10)
+    assert_allclose(enumeration.log_p_steps(rnn, theta, X, 0.8, TWO_POINT)[2], expected, rtol=1e-10)

@@ -4,7 +4,7 @@ from autograd import grad
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose
 
-from rnnvae_ref.numerics import log_mean_exp, log_sum_exp, replaced, weighted_mean
+from rnnvae_ref.numerics import atomic_write, log_mean_exp, log_sum_exp, weighted_mean
 
 
 def test_log_mean_exp_is_the_log_of_the_mean_not_the_mean_of_the_logs():
@@ -41,7 +41,7 @@ def test_weighted_mean_with_weights_of_samples_or_of_each_sequence():
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "numbers.txt"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replaced(path) as part:
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as part:
         part.write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from figures import baselines, style
 from figures import fig13_fork as fork
 from figures import fig16_two_particles as two
-from figures import style
-from rnnvae_ref import data, kalman, particles
+from rnnvae_ref import data, examples, kalman, particles
 
 SMALL = {
     "fig10_gap": {"seeds": 400},
@@ -79,9 +79,9 @@ def test_fig13_published_study_the_papers_claim_holds_for_eq17_and_fails_for_eq2
     assert len(two_particles) == 10 and np.median(two_particles) > 0.15
     slack = 0.01  # the ceilings are about expectations; a mean over 500 sequences of 25 steps has an error of 0.006
     for D in (4, 8, 32):
-        assert len(of(1, D, "17", False)) == 10 and max(of(1, D, "17", False)) < fork.ceiling(1) + slack
+        assert len(of(1, D, "17", False)) == 10 and max(of(1, D, "17", False)) < baselines.fork_ceiling(1) + slack
     for L in (2, 4):
-        assert len(of(L, 4, "26", True)) == 10 and max(of(L, 4, "26", True)) < fork.ceiling(L) + slack
+        assert len(of(L, 4, "26", True)) == 10 and max(of(L, 4, "26", True)) < baselines.fork_ceiling(L) + slack
     assert np.median(of(2, 4, "17", False)) < np.median(two_particles)  # the usual start fails more often
     assert abs(n["written down"] - n["truth of the test set"]) < 0.01
 
@@ -91,7 +91,7 @@ def test_fig13_two_particles_reach_the_truth(source):
     n = numbers_of("fig13_fork", source)
     score = lambda *cell: np.median(fork.scores(n, fork.label(*cell)))
     assert score(2, 4, "17", True) > 0.1 > -1.3 > score(1, 32, "17", False)
-    assert score(2, 4, "26", True) < fork.ceiling(2) + 0.02 and abs(n["written down"] - 0.19) < 0.02
+    assert score(2, 4, "26", True) < baselines.fork_ceiling(2) + 0.02 and abs(n["written down"] - 0.19) < 0.02
     parameters = {run["cell"]: run["parameters"] for run in n["runs"]}
     assert parameters[fork.label(2, 4, "17", True)] == 38 and parameters[fork.label(1, 32, "17", False)] == 1154
     one, both = (np.array(n["density"][fork.label(*cell)]) for cell in [(1, 32, "17", False), (2, 4, "17", True)])
@@ -103,8 +103,8 @@ def peaks(p):
 
 
 def test_fig13_the_known_numbers():
-    np.testing.assert_allclose([fork.TRUTH, fork.ceiling(1), fork.ceiling(2)], [0.1905, -1.4239, -1.4231], atol=5e-5)
-    rnn, theta = fork.written_down()
+    np.testing.assert_allclose([baselines.FORK_TRUTH, baselines.fork_ceiling(1), baselines.fork_ceiling(2)], [0.1905, -1.4239, -1.4231], atol=5e-5)
+    rnn, theta = examples.fork_particles()
     X, log_p = data.fork(np.random.default_rng(0), 25, 2000)
     score = particles.per_step_mixture(rnn, theta, X) / 25
     assert abs(score.mean() - 0.189) < 0.002 + 5 * score.std() / np.sqrt(2000) and score.mean() < log_p.mean() + 1e-3
@@ -126,7 +126,7 @@ def test_fig14_particles_meet_within_their_bound_and_modes_need_two_attractors(s
     for g, curves in n["distance"].items():
         assert (np.array(curves) <= float(g) ** np.arange(30) * (1 + 1e-6)).all()
     score = np.array(n["score"])
-    assert (score[GAINS < 0.95] < fork.ceiling(1) + 0.03).all() and (score[GAINS > 1.5] > 0.15).all()
+    assert (score[GAINS < 0.95] < baselines.fork_ceiling(1) + 0.03).all() and (score[GAINS > 1.5] > 0.15).all()
 
 
 @SOURCES
@@ -170,16 +170,16 @@ def test_fig16_the_markov_chain_is_a_normalised_causal_density():
             X = X.copy()
             X[t] = v
             changed = type(d)(X, d.train, d.validation, d.test, d.mean, d.scale)
-            steps.append(two.markov_switching(changed, 0.1, two.THREE, sweeps=1)[t])
+            steps.append(baselines.markov_switching(changed, 0.1, baselines.THREE, sweeps=1)[t])
             if v == grid[0] and t == 161:
-                before = two.markov_switching(changed, 0.1, two.THREE, sweeps=1)[:t]
+                before = baselines.markov_switching(changed, 0.1, baselines.THREE, sweeps=1)[:t]
     np.testing.assert_allclose(np.exp(steps).reshape(2, -1).sum(axis=1) * 0.05, 1.0, rtol=1e-6)
-    np.testing.assert_allclose(before, two.markov_switching(d, 0.1, two.THREE, sweeps=1)[:161], rtol=1e-12)
+    np.testing.assert_allclose(before, baselines.markov_switching(d, 0.1, baselines.THREE, sweeps=1)[:161], rtol=1e-12)
 
 
 def test_fig16_em_never_lowers_the_likelihood_and_keeps_zeros():
     d = data.old_faithful()
-    scores = [two.markov_switching(d, 0.1, two.TWO, sweeps=k)[d.train].sum() for k in (1, 2, 5, 20, 100)]
+    scores = [baselines.markov_switching(d, 0.1, baselines.TWO, sweeps=k)[d.train].sum() for k in (1, 2, 5, 20, 100)]
     assert (np.diff(scores) > -1e-9).all()
 
 
@@ -224,10 +224,9 @@ def test_fig17_fresh_counts_its_parameters():
 
 def test_the_exact_lines_of_the_figures_are_exact():
     n = published("fig10_gap")
-    from figures.fig06_sigma import WEIGHTS, one_unit
     from figures.fig10_gap import SIGMA, T
-    from rnnvae_ref import noise
+    from rnnvae_ref import sample
 
-    rnn, theta = one_unit("linear", *WEIGHTS["linear"])
-    X = noise.sample(rnn, theta, np.random.default_rng(0), T, 1, SIGMA)
+    rnn, theta = examples.linear()
+    X = sample(rnn, theta, np.random.default_rng(0), T, 1, sigma=SIGMA)
     np.testing.assert_allclose(n["log_p"], kalman.log_p(rnn, theta, X, SIGMA)[0], rtol=1e-6)

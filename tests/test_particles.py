@@ -9,7 +9,23 @@ from autograd import elementwise_grad, grad
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import RNN, Categorical, F, Gaussian, appendix, exact, fit, kalman, log_likelihood, noise, particles, run, table
+from rnnvae_ref import (
+    RNN,
+    Categorical,
+    F,
+    Gaussian,
+    appendix,
+    enumeration,
+    fit,
+    kalman,
+    log_likelihood,
+    noise,
+    particles,
+    resampling,
+    sampling,
+    table,
+    unroll,
+)  # fmt: skip
 from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
 from rnnvae_ref.kernels import log_forward
 from rnnvae_ref.numerics import log_mean_exp
@@ -159,7 +175,7 @@ def test_eq17_is_no_bound_in_either_direction():
 
 def test_eq27_with_deltas_is_already_wrong_because_eq26_is_an_equality():
     rnn, theta, X = several()
-    log_p = log_mean_exp(np.array([log_likelihood(one, th, X) for one, th in appendix.each(rnn, theta)]), axis=0)
+    log_p = log_mean_exp(np.array([log_likelihood(one, th, X) for one, th in appendix.single_particles(rnn, theta)]), axis=0)
     assert_allclose(particles.trajectory_mixture(rnn, theta, X), log_p, rtol=1e-12)
 
 
@@ -192,7 +208,7 @@ def test_eq18_equals_loops_over_paths():
 
 def joint_paths(law, T, L, D):
     """All noise paths of L particles together, as the S axis: eps (T-1, P^L, L, 1, D) and log weights."""
-    eps, log_w = exact.paths(law, T, L * D)
+    eps, log_w = enumeration.paths(law, T, L * D)
     return eps.reshape(T - 1, -1, 1, L, D).transpose(0, 1, 3, 2, 4), log_w
 
 
@@ -210,16 +226,16 @@ def test_eq17_with_noise_can_lie_above_log_p_in_expectation():
     theta = theta | {"C": np.array([[2.0, -2.0]])}  # h_2 > 0 explains x_2 = 0, and then h_3 < 0 does not explain x_3 = 0
     eps, log_w = joint_paths(TWO_POINT, 3, 4, 1)
     X = np.zeros((3, 1), int)
-    above = particles.per_step_mixture(rnn, theta, X, eps, 0.6, log_w) - exact.log_p(rnn, theta, X, TWO_POINT, 0.6)
+    above = particles.per_step_mixture(rnn, theta, X, eps, 0.6, log_w) - enumeration.log_p(rnn, theta, X, 0.6, TWO_POINT)
     assert above > 0.05
-    assert particles.trajectory_mixture(rnn, theta, X, eps, 0.6, log_w) < exact.log_p(rnn, theta, X, TWO_POINT, 0.6)
+    assert particles.trajectory_mixture(rnn, theta, X, eps, 0.6, log_w) < enumeration.log_p(rnn, theta, X, 0.6, TWO_POINT)
 
 
 def test_c5_for_particles_that_share_h1_the_bound_rises_with_L_in_exact_expectation():
     rnn, theta, X = random_model(T=3, D=1, N=4)
     bounds = [particles.trajectory_mixture(rnn, theta, X, *args(L)) for L in (1, 2, 4) for args in [shared]]
     assert (np.diff(bounds, axis=0) > 0).all()
-    assert (bounds[-1] < exact.log_p(rnn, theta, X, TWO_POINT, 1.5)).all()
+    assert (bounds[-1] < enumeration.log_p(rnn, theta, X, 1.5, TWO_POINT)).all()
 
 
 def shared(L):
@@ -322,7 +338,7 @@ def test_the_gate_is_eq17_at_v_zero_and_its_gradients_are_right():
     assert_allclose(particles.gated_mixture(rnn, zero, X), particles.per_step_mixture(rnn, theta, X), rtol=1e-12)
     gated = theta | {"v": np.array([1.0, -2.0])}
     check_grads(lambda th: np.sum(particles.gated_mixture(rnn, th, X)), modes=["rev"], order=1)(gated)
-    H, ell = run(rnn, gated, X)
+    H, ell = unroll(rnn, gated, X)
     score = np.exp(H @ gated["v"])
     expected = np.log(np.sum(score * np.exp(ell), axis=1) / np.sum(score, axis=1))
     assert_allclose(particles.gated_mixture_steps(rnn, gated, X), expected, rtol=1e-10)
@@ -343,7 +359,7 @@ def over_ancestors(rnn, theta, X, eps, sigma, share):
         log_chance = log_chance + np.sum(np.log(np.take_along_axis(w, ancestors, axis=1)), axis=1)  # sums to 1 where unused, too
         return ancestors
 
-    estimate = particles.resampled(rnn, theta, X, np.tile(eps, (1, len(choices), 1, 1, 1)), sigma, choose, share).sum(axis=0)
+    estimate = resampling.resampled(rnn, theta, X, np.tile(eps, (1, len(choices), 1, 1, 1)), sigma, choose, share).sum(axis=0)
     return np.exp(log_chance + estimate).reshape(len(choices), S, N).sum(axis=0)
 
 
@@ -368,17 +384,17 @@ def test_adaptive_resampling_that_forgets_weights_would_be_biased():
     theta = theta | {"h1": np.array([[1.5], [-1.5]])}
     eps = np.zeros((3, 1, 2, 1, 1))
     right = over_ancestors(rnn, theta, X, eps, 0.0, 0.6)[0]
-    resample = particles._resample
+    resample = resampling._resample
 
     def forget(h, log_w, t, choose, share):
         h, _ = resample(h, log_w, t, choose, share)
         return h, np.full(log_w.shape, -np.log(2))
 
-    particles._resample = forget
+    resampling._resample = forget
     try:
         wrong = over_ancestors(rnn, theta, X, eps, 0.0, 0.6)[0]
     finally:
-        particles._resample = resample
+        resampling._resample = resample
     assert_allclose(np.log(right), particles.trajectory_mixture(rnn, theta, X), rtol=1e-10)
     assert (np.abs(wrong / right - 1) > 1e-3).all()
 
@@ -387,17 +403,17 @@ def test_resampling_never_is_eq26_and_every_step_has_the_form_of_eq17():
     rnn, theta, X = several(L=3)
     rng = np.random.default_rng(0)
     eps, uniforms = rng.standard_normal((3, 6, 3, 3, 2)), rng.random((3, 6, 3, 3))
-    bound = lambda share: particles.resampled_bound(rnn, theta, X, eps, 0.5, uniforms, share)
+    bound = lambda share: resampling.resampled_bound(rnn, theta, X, eps, 0.5, uniforms, share)
     assert_allclose(bound(0.0), particles.trajectory_mixture(rnn, theta, X, eps, 0.5), rtol=1e-10)
-    steps = particles.resampled(rnn, theta, X, eps, 0.5, lambda t, w: np.zeros(w.shape, int) + np.arange(3)[:, None])
+    steps = resampling.resampled(rnn, theta, X, eps, 0.5, lambda t, w: np.zeros(w.shape, int) + np.arange(3)[:, None])
     assert_allclose(steps.sum(axis=0).mean(axis=0), particles.per_step_mixture(rnn, theta, X, eps, 0.5), rtol=1e-10)
-    assert_allclose(particles.resampled_bound_steps(rnn, theta, X, eps, 0.5, uniforms).sum(axis=0), bound(1.0), rtol=1e-12)
+    assert_allclose(resampling.resampled_bound_steps(rnn, theta, X, eps, 0.5, uniforms).sum(axis=0), bound(1.0), rtol=1e-12)
 
 
 def test_multinomial_ancestors_have_the_frequencies_of_the_weights():
     w = np.array([0.2, 0.5, 0.3])[None, :, None]
     uniforms = np.random.default_rng(0).random((1, 1, 30_000, 1))
-    drawn = particles.multinomial(uniforms)(0, w)
+    drawn = resampling.multinomial(uniforms)(0, w)
     counts = np.bincount(drawn.ravel(), minlength=3)
     assert (np.abs(counts - 30_000 * w[0, :, 0]) < 5 * np.sqrt(30_000 * w[0, :, 0] * (1 - w[0, :, 0]))).all()
 
@@ -411,7 +427,7 @@ def test_resampling_takes_padding_and_gradients_at_fixed_ancestors():
 
     def bound(th, x, cut=slice(None)):
         T = len(x) - 1
-        return particles.resampled_bound(rnn, th, x, eps[:T, :, :, cut], 0.5, uniforms[:T, ..., cut])
+        return resampling.resampled_bound(rnn, th, x, eps[:T, :, :, cut], 0.5, uniforms[:T, ..., cut])
 
     assert_allclose(bound(theta, padded)[1:2], bound(theta, X[:2, 1:2], slice(1, 2)), rtol=1e-12)
     check_grads(lambda th: np.sum(bound(th, X)), modes=["rev"], order=1)(theta)
@@ -420,9 +436,9 @@ def test_resampling_takes_padding_and_gradients_at_fixed_ancestors():
 def test_resampling_says_what_shape_it_needs():
     rnn, theta, X = several()
     with pytest.raises(ValueError, match=r"eps must have all five axes \(T-1, S, L, N, D\) here; got shape \(3, 2, 3, 2\)"):
-        particles.resampled_bound(rnn, theta, X, np.zeros((3, 2, 3, 2)), 0.5, np.zeros((3, 1, 2, 3)))
+        resampling.resampled_bound(rnn, theta, X, np.zeros((3, 2, 3, 2)), 0.5, np.zeros((3, 1, 2, 3)))
     with pytest.raises(ValueError, match=r"uniforms must be \(T-1, S, L, N\) = \(3, 1, 2, 3\); got shape \(3, 2, 3\)"):
-        particles.resampled_bound(rnn, theta, X, np.zeros((3, 1, 2, 3, 2)), 0.5, np.zeros((3, 2, 3)))
+        resampling.resampled_bound(rnn, theta, X, np.zeros((3, 1, 2, 3, 2)), 0.5, np.zeros((3, 2, 3)))
 
 
 # sampling and prediction
@@ -434,7 +450,7 @@ def test_sampled_sequences_have_the_probabilities_of_their_law(logit_rho):
     theta = theta | {"h1": np.array([[2.0], [-2.0]]), "C": np.array([[1.5, -1.5]]), "W": np.array([[1.0]])}
     X, n = every_sequence(T=3), 20_000
     p = np.exp(particles.sticky_mixture(rnn, theta, X, logit_rho))
-    drawn = particles.sample(rnn, theta, np.random.default_rng(0), 3, n, logit_rho=logit_rho)
+    drawn = sampling.sample(rnn, theta, np.random.default_rng(0), 3, n, logit_rho=logit_rho)
     counts = np.bincount(drawn[0] * 4 + drawn[1] * 2 + drawn[2], minlength=8)
     assert (np.abs(counts - n * p) < 5 * np.sqrt(n * p * (1 - p))).all()
     other = np.exp(particles.sticky_mixture(rnn, theta, X, -np.inf if logit_rho > 0 else np.inf))
@@ -448,7 +464,7 @@ def test_a_continued_prefix_has_the_conditional_probabilities(logit_rho):
     prefix, n, after = np.array([[1], [1]]), 20_000, np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
     whole = particles.sticky_mixture(rnn, theta, np.concatenate([np.repeat(prefix, 4, axis=1), after]), logit_rho)
     p = np.exp(whole - particles.sticky_mixture(rnn, theta, prefix, logit_rho))
-    drawn = particles.sample(rnn, theta, np.random.default_rng(1), 2, prefix=np.repeat(prefix, n, axis=1), logit_rho=logit_rho)
+    drawn = sampling.sample(rnn, theta, np.random.default_rng(1), 2, prefix=np.repeat(prefix, n, axis=1), logit_rho=logit_rho)
     counts = np.bincount(drawn[0] * 2 + drawn[1], minlength=4)
     assert (np.abs(counts - n * p) < 5 * np.sqrt(n * p * (1 - p))).all()
 
@@ -460,11 +476,11 @@ def test_predictions_use_the_weights_that_the_steps_score(emission, logit_rho):
     steps = particles.sticky_mixture_steps(rnn, theta, X, logit_rho)
     for t, n in np.ndindex(4, 3):
         if emission == "categorical":
-            p = particles.predict(rnn, theta, X, logit_rho=logit_rho)
+            p = sampling.predict(rnn, theta, X, logit_rho=logit_rho)
             assert_allclose(np.log(p[t, n, X[t, n]]), steps[t, n], rtol=1e-10)
             assert_allclose(p.sum(axis=-1), 1.0, rtol=1e-12)
         else:
-            p = particles.predict(rnn, theta, X, X[t, n][None], logit_rho)
+            p = sampling.predict(rnn, theta, X, X[t, n][None], logit_rho)
             assert_allclose(np.log(p[t, n, 0]), steps[t, n], rtol=1e-10)
 
 
@@ -478,7 +494,7 @@ def test_filtered_weights_are_the_smoothed_ones_of_the_shorter_record():
 
 
 def test_effective_sample_size_and_spread():
-    assert_allclose(particles.effective_sample_size(np.array([[0.5], [0.5], [0.0]])), [2.0])
+    assert_allclose(resampling.effective_sample_size(np.array([[0.5], [0.5], [0.0]])), [2.0])
     H = np.array([[[[1.0, 0.0]], [[-1.0, 0.0]]]])
     assert_allclose(particles.spread(H), [[1.0]])
     assert_allclose(particles.spread(H + 5.0), [[1.0]])  # around their mean, wherever that is
@@ -516,7 +532,7 @@ def test_c7_particles_contract_at_least_like_the_norm_of_W(norm):
 def test_c7_a_contracting_network_makes_eq17_and_eq5_agree_in_the_end_not_in_total():
     rnn, theta, X = several("gaussian", L=2, T=60, D=3)
     theta = theta | {"W": 0.7 * theta["W"] / np.linalg.norm(theta["W"], 2)}
-    one = appendix.each(rnn, theta)[0]
+    one = appendix.single_particles(rnn, theta)[0]
     difference = particles.per_step_mixture_steps(rnn, theta, X) - log_likelihood_steps(one, X)
     assert np.abs(difference[-1]).max() < 1e-6 and np.abs(difference.sum(axis=0)).min() > 1e-3
 
@@ -553,7 +569,7 @@ def test_c8_at_identical_h1_the_second_variation_is_positive_where_s_is_too_smal
     X = np.random.default_rng(0).standard_normal((5, 200, 1))
     moved = lambda d: np.mean(particles.per_step_mixture(rnn, theta | {"h1": np.array([[0.3 + d], [0.3 - d]])}, X))
     second = (moved(1e-3) - 2 * moved(0.0) + moved(-1e-3)) / 1e-6
-    one, th = appendix.each(rnn, theta)[0]
+    one, th = appendix.single_particles(rnn, theta)[0]
     density = lambda h, t: np.exp(table(one, th | {"h1": np.array([[h]])}, X)[t, 0])
     curvature = sum(
         np.mean((density(0.3 + 1e-3, t) - 2 * density(0.3, t) + density(0.3 - 1e-3, t)) / 1e-6 / density(0.3, t))
@@ -574,9 +590,9 @@ def test_the_start_that_sets_particles_apart():
     assert theta["log_s"] == -1.0
     rnn.check(theta)
     X = np.zeros((30, 1, 1))
-    H, _ = run(rnn, theta, X)
+    H, _ = unroll(rnn, theta, X)
     assert particles.spread(H)[-1, 0] > 0.5 * particles.spread(H)[0, 0]  # not forgotten
-    H, _ = run(rnn, rnn.init(np.random.default_rng(0), scale=0.5), X)
+    H, _ = unroll(rnn, rnn.init(np.random.default_rng(0), scale=0.5), X)
     assert particles.spread(H)[-1, 0] < 0.01 * particles.spread(H)[0, 0]  # as the usual start is
     with pytest.raises(ValueError, match=r"apart needs particles <= 2\^hidden = 2; got 3"):
         RNN(Categorical(3), 1, particles=3).init(np.random.default_rng(0), apart=True)

@@ -8,6 +8,8 @@ from autograd import grad
 from numpy.testing import assert_allclose, assert_array_equal
 
 from rnnvae_ref import RNN, Categorical, F, Gaussian, f, log_likelihood, predict, sample, table
+from rnnvae_ref.bound import K_delta
+from rnnvae_ref.likelihood import log_p_X
 from tests import oracles
 from tests.models import EMISSIONS, assert_same, random_model, value_and_gradient
 
@@ -245,13 +247,9 @@ def test_the_structure_refuses_nonsense():
 
 def test_one_particle_functions_refuse_several_and_name_the_equations_that_take_them():
     rnn, theta, X = random_model(L=2)
-    for call in [
-        lambda: log_likelihood(rnn, theta, X),
-        lambda: sample(rnn, theta, np.random.default_rng(0), 2, N=1),
-        lambda: predict(rnn, theta, X),
-    ]:
+    for objective in (log_likelihood, log_p_X, K_delta):
         with pytest.raises(ValueError, match=r"has 2; .*Eq\. \(17\).*Eq\. \(26\)"):
-            call()
+            objective(rnn, theta, X)
 
 
 def test_predictions_refuse_padding_and_a_grid_of_the_wrong_shape():

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rnnvae_ref.numerics import replaced
+from rnnvae_ref.numerics import atomic_write
 from tests.exercises.exercises import EXERCISES
 from tests.exercises.run import Unknown, parameters
 
@@ -286,5 +286,5 @@ def record_of(verdicts, impl, seed, warnings=()):
 
 
 def write_json(path, record):
-    with replaced(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

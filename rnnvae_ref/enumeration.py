@@ -34,14 +34,14 @@ def paths(law, T, D):
     return np.transpose(eps, (0, 4, 2, 3, 1)), np.log(law.weights)[index].sum(axis=0)
 
 
-def log_p(rnn, theta, X, law, sigma):
+def log_p(rnn, theta, X, sigma, law):
     r"""log p(X), nats per sequence, (N,): the objective of Eqs. (3) and (9), exactly, for a model with noise."""
-    return np.sum(log_p_steps(rnn, theta, X, law, sigma), axis=TIME)
+    return np.sum(log_p_steps(rnn, theta, X, sigma, law), axis=TIME)
 
 
-def log_p_steps(rnn, theta, X, law, sigma):
+def log_p_steps(rnn, theta, X, sigma, law):
     r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N): the mean of p(x_t | h_t) over the paths, weighted by their past."""
-    ell, log_w = _ell(rnn, theta, X, law, sigma)
+    ell, log_w = _ell(rnn, theta, X, sigma, law)
     log_w, steps = log_w[:, None], []
     for t in range(len(ell)):
         joint = log_w + ell[t]
@@ -50,19 +50,19 @@ def log_p_steps(rnn, theta, X, law, sigma):
     return np.array(steps)
 
 
-def log_path_posterior(rnn, theta, X, law, sigma):
+def log_path_posterior(rnn, theta, X, sigma, law):
     r"""log p(path | X) of every path, (P, N): the dynamics' weight times the likelihood, over their sum."""
-    ell, log_w = _ell(rnn, theta, X, law, sigma)
+    ell, log_w = _ell(rnn, theta, X, sigma, law)
     joint = np.sum(ell, axis=TIME) + log_w[:, None]
     return joint - log_sum_exp(joint, axis=0)
 
 
-def kl_q_posterior(rnn, theta, X, law, sigma):
+def kl_q_posterior(rnn, theta, X, sigma, law):
     r"""KL( q(H|X) || p(H|X) ) for q of Eq. (6), nats per sequence, (N,): the gap log p(X) - K, and 0 where Eq. (8) holds."""
     _, log_w = paths(law, len(X), rnn.hidden)
-    return weighted_mean(log_w[:, None] - log_path_posterior(rnn, theta, X, law, sigma), log_w)
+    return weighted_mean(log_w[:, None] - log_path_posterior(rnn, theta, X, sigma, law), log_w)
 
 
-def _ell(rnn, theta, X, law, sigma):
+def _ell(rnn, theta, X, sigma, law):
     eps, log_w = paths(law, len(X), rnn.hidden)
     return one_particle(table(rnn, theta, X, eps, sigma)), log_w

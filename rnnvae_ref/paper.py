@@ -1,0 +1,384 @@
+r"""The paper as data: 27 equations, each with its function, a check that evaluates it, its test and its figure.
+
+Every check is evaluated on a small model, exactly, by enumeration over two-point noise: T = 3, D = 1, two sequences. It
+returns the two sides that the paper's relation joins. A density of a delta is read as the limit sigma -> 0.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import autograd.numpy as np
+
+from rnnvae_ref import appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, particles, rnn
+from rnnvae_ref.emissions import Categorical, Gaussian
+from rnnvae_ref.inference import TWO_POINT, Discrete
+from rnnvae_ref.numerics import TIME, log_mean_exp
+
+SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9
+HOLDS = "holds"
+READING = "holds*"  # true in a reading that the paper leaves open: a limit, a definition
+DEPARTS = "departs"  # not true as printed
+FAILS = "FAILS"
+
+# The settings in which the checks are made; within one of them the same quantity has the same value.
+NO_NOISE = "Without noise: h_t = f(h_{t-1}, x_{t-1})."
+OWN_Q = "With noise, sigma = 0.7, and q of Eq. (6): the model's own dynamics."
+OTHER_Q = "With the same noise, and another q: it tilts the coin to 0.7."
+PARTICLES = "With the same noise and the tilted q, and L = 2 particles."
+TWO_STEPS = "Two particles, two steps, no noise: the example of proposition C1."
+OTHERS = "Examples of their own: linear dynamics, and a steep tanh."
+BLOCKS = (NO_NOISE, OWN_Q, OTHER_Q, PARTICLES, TWO_STEPS, OTHERS)
+
+# The first equation of each file of derivations.
+DERIVATIONS = ((1, "1_rnn"), (6, "2_inference"), (9, "3_bound"), (16, "4_noise"), (17, "5_particles"))
+
+
+@dataclass(frozen=True)
+class Equation:
+    r"""One row: what the paper says, the function that computes it, and check(case) -> (left, right)."""
+
+    number: int
+    section: str
+    says: str
+    block: str
+    function: Callable
+    check: Callable
+    test: str  # "file::name" in tests
+    figure: str = ""
+    relation: str = "="
+    documented: str = HOLDS
+
+    @property
+    def derivation(self):
+        r"""Its heading in `derivations`, as a link."""
+        file = next(name for first, name in reversed(DERIVATIONS) if self.number >= first)
+        return f"derivations/{file}.md#eq-{self.number}"
+
+    @property
+    def test_id(self):
+        r"""Its test, as pytest names it."""
+        return "tests/test_{}.py::{}".format(*self.test.split("::"))
+
+    @property
+    def name(self):
+        r"""The function as "module.name"."""
+        return f"{self.function.__module__.split('.')[-1]}.{self.function.__name__}"
+
+    @property
+    def line(self):
+        r"""The line at which the function begins."""
+        return inspect.getsourcelines(self.function)[1]
+
+    def sources(self):
+        r"""The text of the function, and that of its form by steps where it has one."""
+        steps = getattr(inspect.getmodule(self.function), f"{self.function.__name__}_steps", None)
+        return [inspect.getsource(found) for found in (self.function, steps) if found]
+
+
+@dataclass(frozen=True)
+class Proposition:
+    r"""What is true beside and instead of the paper's lines; check(case) -> (left, right)."""
+
+    number: str
+    says: str
+    block: str
+    check: Callable
+    relation: str = "="
+    documented: str = HOLDS
+
+
+@dataclass(frozen=True)
+class Row:
+    r"""One evaluated statement: left `relation` right, and whether it was found to hold."""
+
+    number: int | str
+    says: str
+    block: str
+    left: float
+    relation: str
+    right: float
+    verdict: str
+    documented: str
+
+    @property
+    def difference(self):
+        return abs(self.left - self.right)
+
+
+@dataclass
+class Case:
+    r"""The small model: one particle, the same with two, data, all noise paths and their trajectories.
+
+    emission: "categorical" or "gaussian";  seed: of parameters and data;  q: the noise law of the other inference model.
+    """
+
+    emission: str = "categorical"
+    seed: int = 0
+    q: Discrete = field(default_factory=lambda: Discrete((-1.0, 1.0), (0.3, 0.7)))
+
+    def __post_init__(self):
+        if self.emission not in ("categorical", "gaussian"):
+            raise ValueError(f'emission must be "categorical" or "gaussian"; got {self.emission!r}')
+        rng = np.random.default_rng(self.seed)
+        symbols = self.emission == "categorical"
+        self.two = rnn.RNN(Categorical(2) if symbols else Gaussian(), 1, particles=2)
+        self.one = replace(self.two, particles=1)
+        self.theta2 = self.two.init(rng, scale=2.0)
+        self.theta = self.theta2 | {"h1": self.theta2["h1"][:1]}
+        self.X = rng.integers(0, 2, (3, 2)) if symbols else rng.standard_normal((3, 2, 1))
+        self.args = self.one, self.theta, self.X
+        self.eps, self.log_w = enumeration.paths(TWO_POINT, 3, 1)
+        self.log_w_q = enumeration.paths(self.q, 3, 1)[1]
+        self.H = rnn.F(*self.args, self.eps, SIGMA)
+        self.noisy = *self.args, self.H, SIGMA, TWO_POINT
+        self.law = *self.args, SIGMA, TWO_POINT
+        self.mixed = self.two, self.theta2, self.X, SIGMA, TWO_POINT, self.q
+
+
+def _log_chances(c):
+    r"""The log chance of the coin at each step of each path, (T-1, P, N)."""
+    heads, tails = TWO_POINT.weights[::-1]
+    return np.log(np.where(c.eps[:, :, 0, :, 0] > 0, heads, tails)) + np.zeros((2, 4, 2))
+
+
+def _eq8(c):
+    H = rnn.F(*c.args, c.eps, SMALL)
+    log_p = enumeration.log_p(*c.args, SMALL, TWO_POINT)
+    log_posterior = inference.log_posterior(*c.args, H, SMALL, TWO_POINT, log_p)
+    return inference.log_q(*c.args, H, SMALL, TWO_POINT), log_posterior
+
+
+def _eq9(c):
+    ell = rnn.table(*c.args, c.eps, SIGMA)[:, :, 0]  # of every path, (T, P, N)
+    return bound.log_evidence(*c.law), log_mean_exp(np.sum(ell, axis=TIME), axis=0)
+
+
+def _eq12(c):
+    return bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.jensen(*c.noisy, c.q, c.log_w_q)
+
+
+def _eq15(c):
+    return bound.K_delta(*c.args), bound.K(*c.args, rnn.F(*c.args, c.eps, SMALL), c.log_w)
+
+
+def _eq17(c):
+    two, theta, X = examples.two_steps(-2.0)
+    singles = [likelihood.log_p_X(one, th, X) for one, th in appendix.single_particles(two, theta)]
+    return log_mean_exp(np.array(singles), axis=0), particles.per_step_mixture(two, theta, X)
+
+
+def _eq18(c):
+    ell = rnn.table(c.two, c.theta2, c.X, c.eps, SIGMA)  # both particles on every path, (T, P, L, N)
+    over_paths = log_mean_exp(np.sum(ell, axis=TIME), axis=0)
+    return appendix.eq18(*c.mixed), log_mean_exp(over_paths, axis=0)
+
+
+def _eq22(c):
+    pairs = c.log_w_q[:, None] + c.log_w_q  # the coin's weight of every joint path
+    return appendix.eq22(*c.mixed), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
+
+
+def _both_readings(X2):
+    r"""(26) and (17) of the two-step example."""
+    example = examples.two_steps(X2)
+    return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
+
+
+# E_q(X)[.], the mean over the data, is left out in every row; ratio_l = p(H_l,X) / q(H_l|X).
+# fmt: off
+EQUATIONS = (
+    Equation(1, "1.1", "h_t = f(h_{t-1}, x_{t-1}): a delta", NO_NOISE, rnn.f,
+             lambda c: (rnn.unroll(*c.args)[0][1], rnn.f(c.one, c.theta, rnn.F(*c.args)[0], c.X[0])),
+             "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
+    Equation(2, "1.1", "H = F(X)", NO_NOISE, rnn.F,
+             lambda c: (rnn.unroll(*c.args)[0], rnn.F(*c.args)),
+             "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
+    Equation(3, "1.2", "log p(X)", NO_NOISE, likelihood.log_p_X,
+             lambda c: (likelihood.log_p_X(*c.args), enumeration.log_p(*c.args, 0.0, TWO_POINT)),
+             "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
+    Equation(4, "1.2", "= E_p(H|X)[ sum_t log p(x_t|h_t) ]", NO_NOISE, likelihood.expected_log_likelihood,
+             lambda c: (likelihood.expected_log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
+             "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
+    Equation(5, "1.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, likelihood.log_likelihood,
+             lambda c: (likelihood.log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
+             "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02"),
+    Equation(6, "2.1", "q(h_t|parents) = p(h_t|parents)", OWN_Q, inference.log_q_steps,
+             lambda c: (inference.log_q_steps(*c.noisy), _log_chances(c)),
+             "inference::test_eq6_is_the_normal_density_around_f", "fig01"),
+    Equation(7, "2.1", "q(H|X) = prod_t q(h_t|parents)", OWN_Q, inference.log_q,
+             lambda c: (inference.log_q(*c.noisy), np.sum(_log_chances(c), axis=TIME)),
+             "inference::test_eq7_is_the_product_over_steps_two_to_T"),
+    Equation(8, "2.1", "= p(H|X), here sigma = 1e-7", NO_NOISE, inference.log_posterior, _eq8,
+             "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
+             documented=READING),
+    Equation(9, "2.2", "log p(X)", OWN_Q, bound.log_evidence, _eq9,
+             "bound::test_eqs_9_10_and_11_are_equal"),
+    Equation(10, "2.2", "= log of the integral of p(H,X)", OWN_Q, bound.log_marginal,
+             lambda c: (bound.log_marginal(*c.law), bound.log_evidence(*c.law)),
+             "bound::test_eqs_9_10_and_11_are_equal"),
+    Equation(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", OTHER_Q, bound.log_importance,
+             lambda c: (bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.log_marginal(*c.law)),
+             "bound::test_eqs_9_10_and_11_are_equal"),
+    Equation(12, "2.2", ">= E_q(H|X)[ log p(H,X) / q(H|X) ]", OTHER_Q, bound.jensen, _eq12,
+             "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
+             relation=">="),
+    Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,
+             lambda c: (bound.factorised(*c.noisy, c.log_w), bound.jensen(*c.noisy, TWO_POINT, c.log_w)),
+             "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
+    Equation(14, "2.2", "= E_q(H|X)[ sum_t log p(x_t|h_t) ]", OWN_Q, bound.K,
+             lambda c: (bound.K(*c.args, c.H, c.log_w), bound.factorised(*c.noisy, c.log_w)),
+             "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
+    Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta, _eq15,
+             "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
+    Equation(16, "2.3", "E_p(eps)[ sum_t log p(x_t|h_t) ]", OWN_Q, noise.K_noise,
+             lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), bound.K(*c.args, c.H, c.log_w)),
+             "noise::test_eq16_equals_eq14_and_loops_over_paths", "fig06"),
+    Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture, _eq17,
+             "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
+             relation=">=", documented=DEPARTS),
+    Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", PARTICLES, appendix.eq18, _eq18,
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law", documented=READING),
+    Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", PARTICLES, appendix.eq19,
+             lambda c: (appendix.eq19(*c.mixed), appendix.eq18(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(20, "A", "= times the integrals of the other q", PARTICLES, appendix.eq20,
+             lambda c: (appendix.eq20(*c.mixed), appendix.eq19(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(21, "A", "= in one integral over H_1 .. H_L", PARTICLES, appendix.eq21,
+             lambda c: (appendix.eq21(*c.mixed), appendix.eq20(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", PARTICLES, appendix.eq22, _eq22,
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", PARTICLES, appendix.eq23,
+             lambda c: (appendix.eq23(*c.mixed), appendix.eq21(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", PARTICLES, appendix.eq24,
+             lambda c: (appendix.eq24(*c.mixed), appendix.eq23(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(25, "A", "log p(X)", PARTICLES, appendix.eq25,
+             lambda c: (appendix.eq25(*c.mixed), appendix.eq24(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", PARTICLES, appendix.eq26,
+             lambda c: (appendix.eq26(*c.mixed), appendix.eq25(*c.mixed)),
+             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+    Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture,
+             lambda c: _both_readings(-2.0),
+             "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
+             relation=">=", documented=DEPARTS),
+)
+# fmt: on
+
+
+def _a5(c):
+    log_p, K = enumeration.log_p(*c.law), bound.K(*c.args, c.H, c.log_w)
+    return log_p - K, enumeration.kl_q_posterior(*c.law)
+
+
+def _a7(c):
+    posterior = enumeration.log_path_posterior(*c.law)
+    eq4 = likelihood.expected_log_likelihood(*c.args, c.eps, SIGMA, posterior)
+    return eq4, enumeration.log_p(*c.law)
+
+
+def _b1(c):
+    r"""sigma^2 / (2 s^2) sum_t v_t with v_1 = 0, v_t = 1 + W^2 v_{t-1}, at sigma = s = 0.5, T = 40."""
+    parabola = 0.5 * sum((1 - 0.36**t) / (1 - 0.36) for t in range(40))
+    return kalman.penalty(*examples.linear(), 40, 0.5), parabola
+
+
+def _b2(c):
+    path = noise.best_path(*c.law)
+    at_path, K = noise.K_noise(*c.args, path, SIGMA), bound.K(*c.args, c.H, c.log_w)
+    return at_path.mean(), K.mean()
+
+
+def _b3(c):
+    one, theta, X = examples.counterexample()
+    return noise.K_noise(one, theta, X, c.eps, 0.1, c.log_w), likelihood.log_likelihood(one, theta, X)
+
+
+def _c3(logit_rho, mixture):
+    return lambda c: (particles.sticky_mixture(*c.mixed[:3], logit_rho), mixture(*c.mixed[:3]))
+
+
+PROPOSITIONS = (
+    Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q, _a5),
+    Proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
+    Proposition(
+        "A7",
+        "(3) >= (14) with noise",
+        OWN_Q,
+        lambda c: (enumeration.log_p(*c.law), bound.K(*c.args, c.H, c.log_w)),
+        ">=",
+    ),
+    Proposition("B2", "a fixed noise path does no worse", OWN_Q, _b2, ">="),
+    Proposition(
+        "C5",
+        "Jensen's bound of (26) is below it",
+        PARTICLES,
+        lambda c: (appendix.eq26(*c.mixed), appendix.jensen(*c.mixed)),
+        ">=",
+    ),
+    Proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _both_readings(-2.0)[::-1], ">="),
+    Proposition("B1", "linear example: K(0) - K(0.5), T = 40", OTHERS, _b1),
+    Proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
+    Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _both_readings(2.0), ">="),
+    Proposition("C3", "sticky at rho = 1 is (26)", OTHERS, _c3(np.inf, particles.trajectory_mixture)),
+    Proposition("C3", "sticky at rho = 0 is (17)", OTHERS, _c3(-np.inf, particles.per_step_mixture)),
+)
+
+
+def find(number):
+    r"""The row of an equation. ValueError where there is none."""
+    for e in EQUATIONS:
+        if e.number == number:
+            return e
+    raise ValueError(f"number must be that of an equation, 1 to {EQUATIONS[-1].number}; got {number}")
+
+
+def evaluate(case):
+    r"""All 27 rows, then the propositions."""
+    return [evaluated(statement, case) for statement in (*EQUATIONS, *PROPOSITIONS)]
+
+
+def evaluated(s, case):
+    r"""The row of one statement. One whose functions raise FAILS, and leaves the others to be read."""
+    try:
+        left, right = map(np.asarray, s.check(case))
+    except (ValueError, ArithmeticError):
+        left = right = np.asarray(np.nan)
+    verdict = _verdict(s, left, right)
+    return Row(s.number, s.says, s.block, float(left.mean()), s.relation, float(right.mean()), verdict, s.documented)
+
+
+def _verdict(s, left, right):
+    r"""It compares all entries; the values shown are the means over them."""
+    slack = 1e-5 if s.documented == READING else TOLERANCE
+    if s.relation == ">=":
+        true = np.all(left >= right - TOLERANCE)
+    else:
+        true = np.allclose(left, right, rtol=slack, atol=slack)
+    if true:
+        return READING if s.documented == READING else HOLDS
+    return DEPARTS if s.documented == DEPARTS and np.isfinite(left + right).all() else FAILS
+
+
+def markdown():
+    r"""The rows as a table for `derivations/README.md`, with links to derivations, functions and tests."""
+    lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
+    for e in EQUATIONS:
+        file, test = e.test_id.split("::")
+        function = f"[`{e.name}`](../rnnvae_ref/{e.name.split('.')[0]}.py#L{e.line})"
+        says = e.says.replace("|", "\\|")  # a bare one would end the cell
+        derivation = e.derivation.removeprefix("derivations/")
+        cells = [f"[({e.number})]({derivation})", f"`{says}`", function, f"[`{test}`](../{file})", e.figure]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def checkout():
+    r"""The folder that holds derivations and tests, or None in an installed package."""
+    root = Path(__file__).parent.parent
+    return root if (root / "derivations").is_dir() else None
