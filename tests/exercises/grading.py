@@ -30,42 +30,60 @@ def tried(function, seed):
 
 
 def grade(function, call, seed=0):
-    """The verdict on one function with all others the reference's; right with the student's own is right, too."""
+    """The verdict on one function with all others the reference's.
+
+    What is right with the student's own is right, too.
+    """
     try:
         with np.errstate(all="ignore"):
-            verdict, ended = grade_once(function, call, seed)
-            if verdict.status == WRONG and not ended:
+            replies = ask(function, call, seed)
+            verdict = early(replies[-1]) or judged(function, call, replies, seed)
+            if verdict.status == WRONG and "ended" not in replies[-1]:
                 own = lambda name, args: call(name, args, own=True)
-                again, _ = grade_once(function, own, seed)
-                return again if again.status == RIGHT else verdict
-            return verdict
+                again = ask(function, own, seed)
+                if not early(again[-1]) and not any(faults(function, again, seed)):
+                    verdict = right(function, own, again)
+            return verdict if verdict.status != WRONG else explained(function, replies, seed, verdict)
     except Exception as error:  # an answer that no judge foresaw must not end the grading
         name = type(error).__name__
         return Verdict(WRONG, f"the grader can make nothing of this answer ({name})")
 
 
-def grade_once(function, call, seed):
-    """(verdict, whether the process ended), tried on the function's cases, smallest first."""
-    cases, expected = tried(function, seed)
+def ask(function, call, seed):
+    """The replies on the function's cases, smallest first; the last one may have ended it."""
     replies = []
-    for args in cases:
-        reply = call(function.name, args)
-        if "todo" in reply:
-            why = reply.get("why")
-            return Verdict(WRONG, why) if why else Verdict(TODO), False
-        if "ended" in reply:
-            return Verdict(WRONG, reply["error"]), True
-        replies.append(reply)
-    faults = [
-        fault(function, *each) for each in zip(replies, cases, expected, strict=True)
-    ]
-    first = next((text for text in faults if text), None)
-    if first is None:
-        return right(function, call, replies), False
-    if all("value" in reply for reply in replies):
-        answers = [reply["value"] for reply in replies]
-        first = known(function, answers, cases, expected) or first
-    return Verdict(WRONG, first), False
+    for args in tried(function, seed)[0]:
+        replies.append(call(function.name, args))
+        if early(replies[-1]):
+            break
+    return replies
+
+
+def early(reply):
+    """The verdict where nothing more need be asked, or None."""
+    if "todo" in reply:
+        return Verdict(WRONG, reply["why"]) if reply.get("why") else Verdict(TODO)
+    return Verdict(WRONG, reply["error"]) if "ended" in reply else None
+
+
+def faults(function, replies, seed):
+    """What is wrong with each answer: a sentence, or None."""
+    return [fault(function, *each) for each in zip(replies, *tried(function, seed), strict=True)]
+
+
+def judged(function, call, replies, seed):
+    first = next((text for text in faults(function, replies, seed) if text), None)
+    return Verdict(WRONG, first) if first else right(function, call, replies)
+
+
+def explained(function, replies, seed, verdict):
+    """The same verdict, with the mistake's name where one explains all answers."""
+    cases, expected = tried(function, seed)
+    if len(replies) < len(cases) or not all("value" in reply for reply in replies):
+        return verdict
+    answers = [reply["value"] for reply in replies]
+    name = known(function, answers, cases, expected) or inexact(function, answers, expected)
+    return Verdict(WRONG, name) if name else verdict
 
 
 def right(function, call, replies):
@@ -91,26 +109,24 @@ def fault(function, reply, args, expected):
         return f"it returns {value}; plain NumPy arrays of real numbers, or numbers, are asked"
     if function.judge is not None:
         return function.judge(value, *args)
-    return unfit(function, value, args, expected) or differs(function, value, args, expected)
+    wrong = misfit(value, expected)
+    if wrong:
+        return f"{wrong} for {shapes(function, args)}"
+    return None if close(value, expected) else differs(function, value, args, expected)
 
 
-def unfit(function, value, args, expected):
+def misfit(value, expected):
     """A sentence if the answer is not of the kind that is asked: type, shape."""
     if np.ndim(expected) == 0:
-        if is_number(value):
-            return None
-        return f"a float is asked; got {kind(value)} for {inputs(function, args)}"
+        return None if is_number(value) else f"a float is asked; got {kind(value)}"
     if isinstance(value, np.ndarray) and value.dtype in (np.float16, np.float32):
         return f"float64 is asked; got {value.dtype}"
-    if isinstance(value, np.ndarray) and value.shape == expected.shape:
-        return None
-    return f"{kind(expected)} is asked; got {kind(value)} for {shapes(function, args)}"
+    same = isinstance(value, np.ndarray) and value.shape == expected.shape
+    return None if same else f"{kind(expected)} is asked; got {kind(value)}"
 
 
 def differs(function, value, args, expected):
     """What was given and what is asked, at the first place where they differ."""
-    if close(value, expected):
-        return None
     got, wanted, at = np.asarray(value), np.asarray(expected), ""
     if got.size > 6:
         place = tuple(np.argwhere(~np.isclose(got, wanted, rtol=1e-7, atol=1e-9))[0])
@@ -150,7 +166,7 @@ def known(function, answers, cases, expected):
         for way in ways if isinstance(ways, tuple) else (ways,):
             if explains(function, way, answers, cases, expected):
                 return sentence
-    return None if function.judge else inexact(answers, expected)
+    return None
 
 
 def explains(function, way, answers, cases, expected):
@@ -163,10 +179,10 @@ def explains(function, way, answers, cases, expected):
         return False
 
 
-def inexact(answers, expected):
-    """Answers that are right to some digits only: rounded, or almost right."""
+def inexact(function, answers, expected):
+    """A sentence on answers that are right to some digits only: rounded, or almost right."""
     pairs = list(zip(answers, expected, strict=True))
-    if any(np.shape(a) != np.shape(e) or not np.isfinite(a).all() for a, e in pairs):
+    if function.judge or any(misfit(a, e) or not np.isfinite(a).all() for a, e in pairs):
         return None
     for digits in range(9):
         if all(np.allclose(a, np.round(e, digits), rtol=1e-14, atol=1e-14) for a, e in pairs):

@@ -23,10 +23,10 @@ def symbols(rng):
 
 
 def long_and_sharp(rng):
-    """The same; logits whose exp overflows, of one level and of many; and 1500 steps."""
+    """The same; logits whose exp overflows, of one level and of many; and 1000 steps."""
     theta, X = theta_of(rng, 2, 3), rng.integers(0, 3, (4, 2))
     high, sharp = theta | {"c": theta["c"] + 1000.0}, theta | {"C": 20000 * theta["C"]}
-    return [*symbols(rng), (high, X), (sharp, X), (theta, rng.integers(0, 3, (1500, 2)))]
+    return [*symbols(rng), (high, X), (sharp, X), (theta, rng.integers(0, 3, (1000, 2)))]
 
 
 def as_model(theta, X):
@@ -35,8 +35,14 @@ def as_model(theta, X):
     return rnn, theta | {"h1": theta["h1"][None]}, X
 
 
-def trajectory(theta, X):
-    return F(*as_model(theta, X))[:, 0]
+def trajectory(theta, X, kept={}):
+    """H, once for each input: a hundred mistakes may be tried on it."""
+    if len(kept) > 40:
+        kept.clear()
+    key = (id(theta), id(X))
+    if key not in kept:
+        kept[key] = (theta, X, F(*as_model(theta, X))[:, 0])  # the inputs, too, or ids come again
+    return kept[key][2]
 
 
 def log_softmax(z):

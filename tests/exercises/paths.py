@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import logsumexp, rel_entr
 
 from rnnvae_ref import RNN, Gaussian, kalman
 from tests.exercises.kinds import BITS, PER_STEP, SIGN, log_mean
@@ -133,18 +133,14 @@ EVIDENCE = {
 
 
 def from_posterior(way):
-    """The divergence with probabilities where their logs are needed; way(w, posterior)."""
+    """The divergence with probabilities where logs are needed: way(w, posterior, log_w)."""
 
-    def of(stable, ell, w):
-        post = sums(ell, w)[3]
-        joint = np.exp(w + ell.sum(axis=0))
-        return way(np.exp(w), np.exp(post) if stable else joint / joint.sum())
+    def of(stable, ell, log_w):
+        joint = np.exp(log_w + ell.sum(axis=0))
+        post = np.exp(sums(ell, log_w)[3]) if stable else joint / joint.sum()
+        return way(np.exp(log_w), post, log_w)
 
     return lambda e, ell, w: of(True, ell, w), lambda e, ell, w: of(False, ell, w)
-
-
-def ratio_log(w, post):
-    return np.sum(w * (np.log(w) - np.log(post)))
 
 
 def ratio_log_of(w, post):
@@ -152,13 +148,15 @@ def ratio_log_of(w, post):
 
 
 def with_rel_entr(w, post):
-    good = w > 0
-    return np.inf if (post[good] == 0).any() else np.sum(w[good] * np.log(w[good] / post[good]))
+    return rel_entr(w, post).sum()
 
 
 GAP = {
-    "a mean over p: that is KL( p || q ), and KL( q || p ) is a mean over q": lambda e, ell, w: (
-        np.exp(sums(ell, w)[3]) @ (sums(ell, w)[3] - w)
+    "a mean over p: that is KL( p || q ), and KL( q || p ) is a mean over q": (
+        lambda e, ell, w: np.exp(sums(ell, w)[3]) @ (sums(ell, w)[3] - w),
+        *from_posterior(lambda w, post, log_w: np.sum(post * (np.log(post) - log_w))),
+        *from_posterior(lambda w, post, log_w: ratio_log_of(post, w)),
+        *from_posterior(lambda w, post, log_w: with_rel_entr(post, w)),
     ),
     "the posterior is not normalised: divide by p(X)": lambda e, ell, w: e - sums(ell, w)[1],
     "the posterior lacks the probability w of the path": lambda e, ell, w: (
@@ -177,9 +175,10 @@ GAP = {
         sums(row[None], w)[2] for row in ell
     ),
     "the probability of an unlikely path becomes 0: keep the log of the posterior": (
-        *from_posterior(ratio_log),
-        *from_posterior(ratio_log_of),
-        *from_posterior(with_rel_entr),
+        *from_posterior(lambda w, post, log_w: np.sum(w * (log_w - np.log(post)))),
+        *from_posterior(lambda w, post, log_w: np.sum(w * (np.log(w) - np.log(post)))),
+        *from_posterior(lambda w, post, log_w: ratio_log_of(w, post)),
+        *from_posterior(lambda w, post, log_w: with_rel_entr(w, post)),
     ),
     **SIGN,
     **BITS,
