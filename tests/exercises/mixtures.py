@@ -18,7 +18,7 @@ def particle_tables(rng):
     for axis in range(3):
         level = np.expand_dims(far, [i for i in range(3) if i != axis])
         cases.append(rng.standard_normal((3, 3, 3)) + level)
-    cases.append(3 * rng.standard_normal((1000, 3, 2)) - 1.0)
+    cases.append(3 * rng.standard_normal((1000, 3, 2)) - 4.0)
     return [(ell,) for ell in cases]
 
 
@@ -206,7 +206,7 @@ def stretches(rng):
     cases.append((rng.standard_normal((6, 3)), mixed))
     cases.append((rng.standard_normal((6, 3)) - 700.0, mixed))
     cases.append((rng.standard_normal((6, 3)) + np.array([0.0, -900.0, -2000.0]), mixed))
-    return [*cases, (3 * rng.standard_normal((1000, 3)) - 1.0, np.arange(999) % 400 == 399)]
+    return [*cases, (3 * rng.standard_normal((1000, 3)) - 4.0, np.arange(999) % 400 == 399)]
 
 
 def parts(ell, resampled):

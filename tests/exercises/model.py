@@ -23,10 +23,11 @@ def symbols(rng):
 
 
 def long_and_sharp(rng):
-    """The same; logits whose exp overflows, of one level and of many; and 1000 steps."""
+    """The same; logits near 1000, of many levels, and far from one another; and 1000 steps."""
     theta, X = theta_of(rng, 2, 3), rng.integers(0, 3, (4, 2))
-    high, sharp = theta | {"c": theta["c"] + 1000.0}, theta | {"C": 20000 * theta["C"]}
-    return [*symbols(rng), (high, X), (sharp, X), (theta, rng.integers(0, 3, (1000, 2)))]
+    large = [{"c": theta["c"] + 1000.0}, {"C": theta["C"] + 9000.0}, {"C": 20000 * theta["C"]}]
+    cases = [*symbols(rng), *((theta | change, X) for change in large)]
+    return [*cases, (theta, rng.integers(0, 3, (1000, 2)))]
 
 
 def as_model(theta, X):

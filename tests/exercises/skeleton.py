@@ -17,17 +17,23 @@ import numpy as np
 '''
 
 
-def skeleton(name="mine.py"):
-    """The text of the file: signatures and docstrings of the solutions, without their bodies."""
+def parts():
+    """(the tree of solutions.py, name -> signature and docstring with an empty body)."""
     source = Path(solutions.__file__).read_text(encoding="utf-8")
     tree = ast.parse(source)
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return tree, {node.name: stub(source, node) for node in functions}
+
+
+def skeleton(name="mine.py"):
+    """The text of the file: signatures and docstrings of the solutions, without their bodies."""
+    tree, stubs = parts()
     conventions = ast.get_docstring(tree).split("\n\n", 1)[1]
-    parts = [HEAD.format(name=name, conventions=conventions)]
+    text = [HEAD.format(name=name, conventions=conventions)]
     for exercise in EXERCISES:
-        parts.append(f"\n# Exercise {exercise.number}: {exercise.title}\n")
-        parts += [stub(source, functions[function.name]) for function in exercise.functions]
-    return "\n".join(parts)
+        text.append(f"\n# Exercise {exercise.number}: {exercise.title}\n")
+        text += [stubs[function.name] for function in exercise.functions]
+    return "\n".join(text)
 
 
 def stub(source, node):

@@ -153,6 +153,9 @@ class Submission:
                 self.lost[name] = f"its definition fails: {sentence(error)} {self.where(error)}"
 
     def leave_out(self, part, statement, why):
+        """Tell of it, unless a notebook has shown it already."""
+        if part.cell and isinstance(statement, ast.Expr | ast.Assert):
+            return
         source = (ast.get_source_segment(part.text, statement) or "").strip().splitlines() or [""]
         shown = source[0] if len(source[0]) <= 40 else source[0][:37] + ".."
         self.warnings.append(f"{part.place(statement.lineno)}, `{shown}`: {why}; left out")
