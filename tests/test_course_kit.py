@@ -5,14 +5,17 @@ import contextlib
 import doctest
 import inspect
 import json
+import math
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from tests.exercises import conftest, grading, run, skeleton, solutions
 from tests.exercises.exercises import EXERCISES
@@ -151,11 +154,208 @@ ANSWERS = {
         ),
         (lambda theta, X: list(solutions.log_likelihood(theta, X)), "is asked; got a list"),
         (lambda theta, X: solutions.log_likelihood(theta, X).astype(np.float32), "float64 is asked; got float32"),
-        (lambda theta, X: solutions.log_likelihood(theta, X) * (1 + 1e-6), "not to seven digits"),
+        (lambda theta, X: solutions.log_likelihood(theta, X) * (1 + 1e-6), "not to eight digits"),
         (lambda theta, X: solutions.log_likelihood(theta, X) + X[0] + 1.0, "got "),
         (lambda theta, X: np.log(np.exp(solutions.log_likelihood(theta, X))), "product of p underflows"),
     ],
 }
+
+
+HALF_STABLE = {  # right on small numbers of one level only
+    "log_softmax": """
+        def log_softmax(z):                                   #! one largest number is subtracted
+            z = z - z.max()
+            return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+        def log_softmax(z):                                   #! subtract the largest of each row
+            return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+        def log_softmax(z):                                   #! a small number is added to p
+            e = np.exp(z - z.max(axis=-1, keepdims=True))
+            return np.log(e / e.sum(axis=-1, keepdims=True) + 1e-12)
+        def log_softmax(z):                                   #! a probability has become 0
+            e = np.exp(z - z.max(axis=-1, keepdims=True))
+            return np.log(e / e.sum(axis=-1, keepdims=True))
+    """,
+    "poisson_log_p": """
+        def poisson_log_p(theta, h, x):                       #! x! as an integer product overflows
+            z = h @ theta["C"] + theta["c"]
+            f = np.array([[np.prod(np.arange(1, k + 1)) for k in row] for row in x])
+            return (x * z - np.exp(z) - np.log(f)).sum(axis=1)
+        def poisson_log_p(theta, h, x):                       #! x! overflows as a float
+            z = h @ theta["C"] + theta["c"]
+            f = np.array([[np.prod(np.arange(1.0, k + 1)) for k in row] for row in x])
+            return (x * z - np.exp(z) - np.log(f)).sum(axis=1)
+    """,
+    "poisson_mass": """
+        def poisson_mass(theta, h, most):                     #! it stops before `most`
+            return sum(np.exp(poisson_log_p(theta, h, np.full((len(h), 1), x))) for x in range(most))
+    """,
+    "evidence": """
+        def evidence(ell, log_w):                             #! the largest of ell is taken out
+            m = ell.max()
+            return float(len(ell) * m + np.log(np.sum(np.exp(log_w + (ell - m).sum(0)))))
+        def evidence(ell, log_w):                             #! exp(log_w) is 0 for an improbable path
+            s = ell.sum(0)
+            return float(s.max() + np.log(np.exp(log_w) @ np.exp(s - s.max())))
+        def evidence(ell, log_w):                             #! exp of large negative numbers is 0
+            return float(np.log(np.exp(log_w) @ np.exp(ell.sum(0))))
+    """,
+    "gap": """
+        def gap(ell, log_w):                                  #! that is evidence - bound
+            return evidence(ell, log_w) - bound(ell, log_w)
+        def gap(ell, log_w):                                  #! that is evidence - bound
+            s = log_w + ell.sum(0)
+            return float(s.max() + np.log(np.exp(s - s.max()).sum()) - np.exp(log_w) @ ell.sum(0))
+        def gap(ell, log_w):                                  #! keep the log of the posterior
+            p = np.exp(log_w + ell.sum(0) - evidence(ell, log_w))
+            return float(np.exp(log_w) @ (log_w - np.log(p)))
+    """,
+    "penalty": """
+        def penalty(a, c, s, sigma, T):                       #! ZeroDivisionError
+            total = ((T - 1) - a**2 * (1 - a ** (2 * (T - 1))) / (1 - a**2)) / (1 - a**2)
+            return 0.5 * (c * sigma / s) ** 2 * total
+        def penalty(a, c, s, sigma, T):                       #! the closed form is 0/0
+            a = np.float64(a)
+            total = ((T - 1) - a**2 * (1 - a ** (2 * (T - 1))) / (1 - a**2)) / (1 - a**2)
+            return 0.5 * (c * sigma / s) ** 2 * total
+    """,
+    "trajectory_mixture": """
+        def trajectory_mixture(ell):                          #! taken out for all sequences
+            s = ell.sum(0); m = s.max()
+            return m + np.log(np.exp(s - m).mean(0))
+        def trajectory_mixture(ell):                          #! the largest of ell is taken out
+            m = ell.max()
+            return len(ell) * m + np.log(np.exp((ell - m).sum(0)).mean(0))
+    """,
+    "per_step_mixture": """
+        def per_step_mixture(ell):                            #! taken out for all sequences
+            m = ell.max(axis=(1, 2), keepdims=True)
+            return (m[:, 0] + np.log(np.exp(ell - m).mean(1))).sum(0)
+        def per_step_mixture(ell):                            #! taken out for all steps
+            m = ell.max(axis=(0, 1))
+            return (m + np.log(np.exp(ell - m).mean(1))).sum(0)
+    """,
+    "evidence_in_stretches": """
+        def evidence_in_stretches(ell, resampled):            #! exp of large negative numbers is 0
+            w, total = np.ones(ell.shape[1]), 0.0
+            for t, row in enumerate(ell):
+                w = w * np.exp(row)
+                if t == len(resampled) or resampled[t]:
+                    total, w = total + np.log(w.mean()), np.ones(ell.shape[1])
+            return float(total)
+    """,
+}
+NAMED = {  # common mistakes
+    "trajectory": """
+        def trajectory(theta, X):                             #! that is the sigmoid
+            return run(theta, X, phi=lambda a: 1 / (1 + np.exp(-a)))
+        def trajectory(theta, X):                             #! symbols are counted from 0
+            return run(theta, X, read=lambda x: x - 1)
+        def trajectory(theta, X):                             #! the first sequence's symbol
+            return run(theta, X, read=lambda x: x[0])
+        def trajectory(theta, X):                             #! H holds whole numbers
+            H = np.zeros((*X.shape, len(theta["h1"])), int)
+            H[0] = theta["h1"]
+            for t in range(1, len(X)):
+                H[t] = np.tanh(H[t - 1] @ theta["W"] + theta["U"][X[t - 1]] + theta["b"])
+            return H
+        def trajectory(theta, X):                             #! float32
+            return run(theta, X).astype(np.float32).astype(float)
+        def trajectory(theta, X):                             #! rounded to 4 digits
+            return run(theta, X).round(4)
+        def run(theta, X, phi=np.tanh, read=lambda x: x):
+            H = [np.tile(theta["h1"], (X.shape[1], 1))]
+            for x in X[:-1]:
+                H.append(phi(H[-1] @ theta["W"] + theta["U"][read(x)] + theta["b"]))
+            return np.array(H)
+    """,
+    "log_likelihood": """
+        def log_likelihood(theta, X):                         #! c is left out
+            log_p = log_softmax(trajectory(theta, X) @ theta["C"])
+            return np.take_along_axis(log_p, X[..., None], -1)[..., 0].sum(0)
+        def log_likelihood(theta, X):                         #! for l of shape (1, 1, 2)
+            l = log_softmax(trajectory(theta, X) @ theta["C"] + theta["c"])
+            raise ValueError(f"for l of shape {l.shape}")
+        def log_likelihood(theta, X):                         #! for theta {h1: (1,), W: (1, 1)
+            return log_softmax(trajectory(theta, X) @ theta["C"] + theta["c"]).sum(0)
+    """,
+    "poisson_log_p": """
+        def poisson_log_p(theta, h, x):                       #! the rate is exp(h C + c)
+            r = h @ theta["C"] + theta["c"]
+            return (x * np.log(r) - r - gammaln(x + 1)).sum(1)
+        def poisson_log_p(theta, h, x):                       #! the probability itself
+            z = h @ theta["C"] + theta["c"]
+            return np.exp((x * z - np.exp(z) - gammaln(x + 1)).sum(1))
+    """,
+    "evidence": """
+        def evidence(ell, log_w):                             #! p(X) itself
+            return float(np.exp(logsumexp(log_w + ell.sum(0))))
+    """,
+}
+PARTS = [
+    (name, sentence.strip(), f"def {name}{body}")
+    for table in (HALF_STABLE, NAMED)
+    for name, text in table.items()
+    for sentence, body in (
+        (re.search(r"#! (.*)", part)[1], re.sub(r"#!.*", "", part))
+        for part in re.split(rf"^ *def {name}", text, flags=re.M)[1:]
+    )
+]
+
+
+@pytest.mark.parametrize(("name", "sentence", "source"), PARTS, ids=[f"{n}-{s[:30]}" for n, s, _ in PARTS])
+def test_half_stable_and_common_mistakes_are_wrong_and_named_whatever_the_seed(tmp_path, name, sentence, source):
+    helper = textwrap.dedent(NAMED["trajectory"][NAMED["trajectory"].index("        def run") :])
+    head = "import numpy as np\nfrom scipy.special import gammaln, logsumexp\n" + helper
+    call = here(tmp_file(tmp_path, head + textwrap.dedent(source.replace("\n        ", "\n"))))
+    for seed in (0, 1, 2):
+        verdict = grading.grade(by_name(name), call, seed)
+        assert verdict.status == grading.WRONG and sentence in verdict.text, (seed, verdict.text)
+        assert len(verdict.text) < 600
+
+
+def refined(ell, signs):
+    """The whole of (0, 1) on a grid, then a search that may go to the border."""
+    grid = np.linspace(0.01, 0.99, 99)
+    height = lambda r: -solutions.tilted_bound(ell, signs, r)
+    r = grid[np.argmin([height(r) for r in grid])]
+    ends = max(r - 0.02, 1e-6), min(r + 0.02, 1 - 1e-6)
+    return minimize_scalar(height, bounds=ends, method="bounded").x
+
+
+UNUSUAL = {
+    "best_tilt": refined,
+    "gap": lambda ell, log_w: np.sum(
+        np.exp(log_w) * (solutions.evidence(ell, log_w) - ell.sum(axis=0))
+    ),
+    "penalty": lambda a, c, s, sigma, T: (
+        0.5 * (c * sigma / s) ** 2 * sum(a ** (2 * i) * (T - 1 - i) for i in range(T - 1))
+    ),
+    "three_point": lambda kappa: ([kappa**0.5, -(kappa**0.5), 0], [0.5 / kappa, 0.5 / kappa, 1 - 1 / kappa]),
+    "poisson_log_p": lambda theta, h, x: np.array(
+        [
+            sum(k * z - math.exp(z) - math.log(math.factorial(k)) for z, k in zip(zs, ks))
+            for zs, ks in zip((h @ theta["C"] + theta["c"]).tolist(), x.tolist())
+        ]
+    ),
+    "evidence": lambda ell, log_w: np.logaddexp.reduce(log_w + ell.sum(axis=0)),
+    "per_step_mixture": lambda ell: np.logaddexp.reduce(ell - math.log(ell.shape[1]), axis=1).sum(axis=0),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_right_answers_are_right_whatever_the_seed(name):
+    for seed in range(12):
+        verdict = grading.grade(by_name(name), run.Here({name: UNUSUAL[name]}), seed)
+        assert verdict == grading.Verdict(grading.RIGHT), (seed, verdict.text)
+
+
+def test_what_is_said_of_an_answer_is_short_and_shows_the_shapes_of_the_input():
+    text = lambda name, answer: grading.grade(by_name(name), run.Here({name: answer})).text
+    assert "for ell of shape (1, 2, 1)" in text("per_step_mixture", lambda ell: ell[0])
+    late = text("per_step_mixture", lambda ell: solutions.per_step_mixture(ell) / (len(ell) < 900))
+    assert "begins with" in late and len(late) < 300
+    raised = text("bound", lambda ell, log_w: solutions.bound(ell, log_w) if len(ell) < 2 else 1 / 0)
+    assert raised.startswith("ZeroDivisionError: division by zero for ell = [[") and len(raised) < 200
 
 
 def case(**changes):

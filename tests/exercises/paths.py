@@ -323,7 +323,7 @@ def tilts_to_find(rng):
             ell = rng.standard_normal((T, 2 ** (T - 1)))
         cases.append((ell, all_signs(T)))
     plus = (all_signs(4) > 0).sum(axis=1)
-    shape = np.array([3.8, -3.0, -1.6, 2.6])  # by the number of +1; the best r is 0.03 or 0.97
+    shape = np.array([2.0, -1.0, -1.0, 1.5])  # by the number of +1; the best r is 0.07 or 0.93
     return [*cases, *((shape[k] * np.eye(4)[:, :1], all_signs(4)) for k in (plus, 3 - plus))]
 
 
