@@ -87,7 +87,8 @@ def grade_one(path, folder, seed, limit, total):
 def marks(record, points):
     """(points of each exercise, what was said): a share of an exercise's points for each function."""
     rows = record["exercises"]
-    earned = {row["number"]: points[row["number"]] * row["right"] / row["of"] for row in rows}
+    share = {row["number"]: row["right"] / row["of"] for row in rows}
+    earned = {number: value * share.get(number, 0.0) for number, value in points.items()}
     said = [
         f"{row['number']} {name}: {verdict['text']}"
         for row in rows
