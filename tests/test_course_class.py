@@ -37,8 +37,9 @@ def file(folder, text, name="mine.py"):
 def here(path):
     """(calls of a file's functions in this process, what was said when it was loaded)."""
     submission, reply = loaded(path)
+    broken = {"error": f"{path.name} cannot be loaded: {reply.get('error')}", "ended": True}
     call = lambda name, args, own=False: (
-        reply if submission is None else run.one_call(submission, name, args, own)
+        broken if submission is None else run.one_call(submission, name, args, own)
     )
     return call, reply.get("warnings")
 

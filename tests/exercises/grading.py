@@ -186,6 +186,8 @@ def inexact(function, answers, expected):
     pairs = list(zip(answers, expected, strict=True))
     if function.judge or any(misfit(a, e) or not np.isfinite(a).all() for a, e in pairs):
         return None
+    if len({float(v) for _, e in pairs for v in np.ravel(np.round(e))}) < 3:
+        return None  # too few different numbers to tell
     for digits in range(9):
         if all(np.allclose(a, np.round(e, digits), rtol=1e-14, atol=1e-14) for a, e in pairs):
             return f"it is rounded to {digits} digits after the point; give back all digits"

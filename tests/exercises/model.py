@@ -419,8 +419,9 @@ def counts(rng):
         theta = {"C": rng.standard_normal((D, M)), "c": rng.standard_normal(M)}
         cases.append((theta, rng.uniform(-1, 1, (N, D)), rng.integers(0, 6, (N, M))))
     cases[1][2][:, 0] = [0, 3]  # no count and some counts are both there, whatever the seed
-    large = rng.integers(300, 500, (N, M))
-    return [*cases, (theta | {"c": theta["c"] + 6}, rng.uniform(-1, 1, (N, D)), large)]
+    few, many = rng.uniform(-1, 1, (2, N, D)), rng.integers(300, 500, (2, N, M))
+    high = theta | {"c": theta["c"] + 6}  # rates near the counts; with those of theta p underflows
+    return [*cases, (theta, few[0], many[0]), (high, few[1], many[1])]
 
 
 def exact_poisson(theta, h, x):
@@ -451,6 +452,11 @@ def rates(theta, h):
 
 def logs(theta, h):
     return h @ theta["C"] + theta["c"]
+
+
+def table(theta, h, x):
+    """log p of each count."""
+    return x * logs(theta, h) - rates(theta, h) - gammaln(x + 1)
 
 
 def other_poisson(factor):
@@ -495,6 +501,11 @@ POISSON = {
     "x! as an integer product overflows from 21! on: take gammaln(x + 1)": (
         other_poisson(integer_factorial),
     ),
+    "a probability has become 0, and its log -inf: stay in logarithms": (
+        lambda e, th, h, x: np.log(np.exp(table(th, h, x))).sum(axis=1),
+        lambda e, th, h, x: np.log(np.exp(table(th, h, x)).prod(axis=1)),
+        lambda e, th, h, x: np.log(np.exp(e)),
+    ),
     "x! overflows as a float from 171! on: take gammaln(x + 1)": (
         other_poisson(float_factorial),
         lambda e, th, h, x: direct_poisson(th, h, x),
@@ -516,16 +527,17 @@ POISSON = {
     "c is left out: the rate is exp(h C + c)": lambda e, th, h, x: (
         exact_poisson(th | {"c": 0 * th["c"]}, h, x)
     ),
-    "that is the table of log p(x_m | h); sum it over the M counts": lambda e, th, h, x: (
-        x * logs(th, h) - rates(th, h) - gammaln(x + 1)
-    ),
+    "that is the table of log p(x_m | h); sum it over the M counts": lambda e, *a: table(*a),
     "all rows are summed up; one number for each is asked": (
         lambda e, *_: e.sum(),
         lambda e, *_: 0 * e + e.sum(),
     ),
-    "the sum runs over rows; it must run over the M counts of each row": lambda e, th, h, x: (
-        x * logs(th, h) - rates(th, h) - gammaln(x + 1)
-    ).sum(axis=0),
+    "the sum runs over rows; it must run over the M counts of each row": lambda e, *a: (
+        table(*a).sum(axis=0)
+    ),
+    "p is summed over the M counts; they are independent, so log p is": lambda e, *a: (
+        np.log(np.exp(table(*a)).sum(axis=1))
+    ),
     "that is the mean over rows; one number for each is asked": lambda e, *_: e.mean(),
     "the mean over dimensions; a sum is asked": lambda e, th, h, x: e / x.shape[1],
     "that is the probability itself; its log is asked": lambda e, *_: np.exp(e),
