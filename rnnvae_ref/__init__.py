@@ -26,13 +26,13 @@ marked * are the 60-minute path; `numerics` and `kernels` can be skipped on a fi
 
 The paper's letters and ours:
 
-    x_t, X     visible state, sequences (T, N) or (T, N, M)     f, F        Eqs. (1), (2)
-    h_t, H     hidden state, trajectories (T, [S,] L, N, D)     q(X)        the data: np.mean over N
-    h_1        theta["h1"] (L, D)                               q(H|X)      the inference model, Eq. (6)
-    T, N, D    steps, sequences, hidden size                    K           the bound, Eq. (14)
-    L, S       particles, noise samples                         script L    log p(X), always spelled out
-    V, M       symbols, visible dimensions                      eps, sigma  noise (eps[0] is eps_2), its scale
-    ell        log p(x_t | h_t), (T, [S,] L, N), in nats        theta       the parameters, a dict of arrays
+    x_t, X   visible state, sequences (T, N) or (T, N, M)   f, F        Eqs. (1), (2)
+    h_t, H   hidden state, trajectories (T, [S,] L, N, D)   q(X)        the data: np.mean over N
+    h_1      theta["h1"] (L, D)                             q(H|X)      inference model, Eq. (6)
+    T, N, D  steps, sequences, hidden size                  K           the bound, Eq. (14)
+    L, S     particles, noise samples                       script L    log p(X), spelled out
+    V, M     symbols, visible dimensions                    eps, sigma  noise and its scale
+    ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays
 """
 
 __version__ = "0.1.0"

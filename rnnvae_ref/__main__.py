@@ -1,4 +1,5 @@
-r"""`python -m rnnvae_ref` evaluates the paper, a row for each equation; with a number it shows that one.
+r"""`python -m rnnvae_ref` evaluates the paper, a row for each equation; with a number it shows that
+one.
 
 Exit code 0 only if every verdict is the documented one.
 """
@@ -48,7 +49,8 @@ def arguments(words):
     )
     add = parser.add_argument
     add("number", nargs="?", type=int, help="show this equation: statement, source, test, value")
-    add("--emission", choices=("categorical", "gaussian"), default="categorical", help="what x_t is")
+    kinds = ("categorical", "gaussian")
+    add("--emission", choices=kinds, default=kinds[0], help="what x_t is (default categorical)")
     add("--seed", type=int, default=0, help="of the small model's parameters and data (default 0)")
     add("--json", action="store_true", help="print the rows as JSON")
     add("--version", action="version", version=f"rnnvae_ref {__version__}")
@@ -77,7 +79,7 @@ def line(row):
 
 
 def described(e):
-    r"""One equation: statement, where it is found, source with that of its steps, setting of the value."""
+    r"""One equation: statement, place, source with that of its steps, setting of the value."""
     lines = [f"Eq. ({e.number}), Section {e.section}:  {e.says}"]
     module = e.name.split(".")[0]
     lines.append(f"function: {e.name}, rnnvae_ref/{module}.py:{e.line}")

@@ -1,9 +1,10 @@
-r"""Appendix A, Eqs. (18)-(26): the derivation with L particles, each line evaluated exactly over a discrete noise law.
+r"""Appendix A, Eqs. (18)-(26): the derivation with L particles, line by line, evaluated exactly.
 
-Particle l is a model of its own, with its own h_1^l and all else shared; Eq. (18) redefines p(X) as the equal-weight mixture
-of these L models. With P noise paths for one particle there are P^L for all together, so this is for small T, D, L.
-Every line takes (rnn, theta, X, sigma, p, q) with the noise laws p of the model and q of the inference, on the same nodes; all
-but (22) give log p(X), nats per sequence, (N,).
+Particle l is a model of its own, with its own h_1^l and all else shared; Eq. (18) redefines p(X) as
+the equal-weight mixture of these L models. With P noise paths for one particle there are P^L for
+all together, so this is for small T, D, L. Every line takes (rnn, theta, X, sigma, p, q) with the
+discrete noise laws p of the model and q of the inference, on the same nodes; all but (22) give
+log p(X), nats per sequence, (N,).
 """
 
 from dataclasses import replace
@@ -11,14 +12,18 @@ from dataclasses import replace
 import autograd.numpy as np
 
 from rnnvae_ref import enumeration
-from rnnvae_ref.inference import log_joint, log_q
-from rnnvae_ref.numerics import increments, log_mean_exp, log_sum_exp
-from rnnvae_ref.rnn import F
+from rnnvae_ref.inference import Discrete, check_law, log_joint, log_q
+from rnnvae_ref.numerics import check_count, increments, log_mean_exp, log_sum_exp
+from rnnvae_ref.rnn import F, prepare
+
+MOST_JOINT_PATHS = 1 << 20
 
 
 def eq18(rnn, theta, X, sigma, p, q):
-    r"""Eq. (18).  p(X) = (1/L) sum_l integral dH_l p(H_l, X): L models that differ in h_1, mixed with equal weights."""
-    return log_mean_exp(np.array([enumeration.log_p(one, th, X, sigma, p) for one, th in single_particles(rnn, theta)]), axis=0)
+    r"""Eq. (18).  p(X) = (1/L) sum_l integral dH_l p(H_l, X): L models that differ in h_1, mixed."""
+    models = single_particles(rnn, theta)
+    log_p = [enumeration.log_p(one, th, X, sigma, p) for one, th in models]
+    return log_mean_exp(np.array(log_p), axis=0)
 
 
 def eq19(rnn, theta, X, sigma, p, q):
@@ -28,69 +33,81 @@ def eq19(rnn, theta, X, sigma, p, q):
 
 
 def eq20(rnn, theta, X, sigma, p, q):
-    r"""Eq. (20).  = the same, times the integrals of the other particles' q(H_l'|X), each of which is 1."""
+    r"""Eq. (20).  = the same, times the integrals of the other particles' q(H_l'|X), which are 1."""
     log_ratio, log_weight = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
-    ones = log_sum_exp(log_weight, axis=1)  # (L, N)
-    own = log_sum_exp(log_ratio + log_weight, axis=1)
-    return log_mean_exp(own + np.sum(ones, axis=0) - ones, axis=0)  # the sum over l' less that of l: prod over l' != l
+    own = log_sum_exp(log_ratio + log_weight, axis=1)  # (L, N)
+    ones = log_sum_exp(log_weight, axis=1)
+    others = np.sum(ones, axis=0) - ones  # log of the product over l' != l
+    return log_mean_exp(own + others, axis=0)
 
 
 def eq21(rnn, theta, X, sigma, p, q):
-    r"""Eq. (21).  = (1/L) sum_l integral dH [ p(H_l, X) / q(H_l|X) ] q(H_l|X) prod_{l' != l} q(H_l'|X), H = {H_1 .. H_L}."""
-    log_ratio, log_weight = all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
-    total = np.array(
-        [ratio + own + sum_of_others(log_weight, i) for i, (ratio, own) in enumerate(zip(log_ratio, log_weight, strict=True))]
-    )
-    return log_mean_exp(log_sum_exp(total, axis=1), axis=0)
+    r"""Eq. (21).  = (1/L) sum_l integral dH [ p(H_l, X) / q(H_l|X) ] q(H_l|X) prod_{l' != l}
+    q(H_l'|X).
+
+    H = {H_1 .. H_L}: the sum is over all joint paths.
+    """
+    log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
+    others = np.array([sum_of_others(log_weight, i) for i in range(len(log_weight))])
+    return log_mean_exp(log_sum_exp(log_ratio + log_weight + others, axis=1), axis=0)
 
 
 def eq22(rnn, theta, X, sigma, p, q):
-    r"""Eq. (22).  q(H|X) = prod_l q(H_l|X): its log for every joint path of all particles, nats, (P^L, N)."""
-    _, log_weight = all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
+    r"""Eq. (22).  log q(H|X) = sum_l log q(H_l|X) of every joint path, nats, (P^L, N)."""
+    _, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
     return np.sum(log_weight, axis=0)
 
 
 def eq23(rnn, theta, X, sigma, p, q):
     r"""Eq. (23).  = (1/L) sum_l integral dH q(H|X) p(H_l, X) / q(H_l|X)."""
-    log_ratio, _ = all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
-    return log_mean_exp(log_sum_exp(log_ratio + eq22(rnn, theta, X, sigma, p, q), axis=1), axis=0)
+    log_ratio, _ = joint_tables(rnn, theta, X, sigma, p, q)
+    log_q_H = eq22(rnn, theta, X, sigma, p, q)
+    return log_mean_exp(log_sum_exp(log_ratio + log_q_H, axis=1), axis=0)
 
 
 def eq24(rnn, theta, X, sigma, p, q):
     r"""Eq. (24).  = integral dH q(H|X) ( (1/L) sum_l p(H_l, X) / q(H_l|X) )."""
-    log_ratio, _ = all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
-    return log_sum_exp(log_mean_exp(log_ratio, axis=0) + eq22(rnn, theta, X, sigma, p, q), axis=0)
+    log_ratio, _ = joint_tables(rnn, theta, X, sigma, p, q)
+    log_q_H = eq22(rnn, theta, X, sigma, p, q)
+    return log_sum_exp(log_q_H + log_mean_exp(log_ratio, axis=0), axis=0)
 
 
 def eq25(rnn, theta, X, sigma, p, q):
-    r"""Eq. (25).  log p(X), by the chain rule: each x_t scored by the mixture's exact predictive; E_q(X)[.] of it is np.mean."""
-    steps = [enumeration.log_p_steps(one, th, X, sigma, p) for one, th in single_particles(rnn, theta)]
+    r"""Eq. (25).  log p(X) by the chain rule: each x_t is scored by the mixture's exact predictive."""
+    models = single_particles(rnn, theta)
+    steps = [enumeration.log_p_steps(one, th, X, sigma, p) for one, th in models]
     up_to = np.cumsum(np.array(steps), axis=1)  # log p(x_1 .. x_t) of each model, (L, T, N)
     return np.sum(increments(log_mean_exp(up_to, axis=0)), axis=0)
 
 
 def eq26(rnn, theta, X, sigma, p, q):
-    r"""Eq. (26).  = log E_q(H|X)[ (1/L) sum_l p(H_l, X) / q(H_l|X) ], an equality; `particles` has what one trains."""
-    log_ratio, log_weight = all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
-    return np.log(np.sum(np.exp(np.sum(log_weight, axis=0)) * np.mean(np.exp(log_ratio), axis=0), axis=0))
+    r"""Eq. (26).  = log E_q(H|X)[ (1/L) sum_l p(H_l, X) / q(H_l|X) ], an equality.
+
+    `particles` has what one trains.
+    """
+    log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
+    q_H = np.exp(np.sum(log_weight, axis=0))
+    return np.log(np.sum(q_H * np.mean(np.exp(log_ratio), axis=0), axis=0))
 
 
 def jensen(rnn, theta, X, sigma, p, q):
-    r"""E_q(H|X)[ log (1/L) sum_l p(H_l, X) / q(H_l|X) ] <= (26), Jensen's inequality with the log outside the mean over l."""
-    log_ratio, log_weight = all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
-    return np.sum(np.exp(np.sum(log_weight, axis=0)) * log_mean_exp(log_ratio, axis=0), axis=0)
+    r"""E_q(H|X)[ log (1/L) sum_l p(H_l, X) / q(H_l|X) ] <= (26), by Jensen's inequality."""
+    log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
+    q_H = np.exp(np.sum(log_weight, axis=0))
+    return np.sum(q_H * log_mean_exp(log_ratio, axis=0), axis=0)
 
 
 def single_particles(rnn, theta):
-    r"""The L models of one particle each."""
-    return [
-        (replace(rnn, particles=1), {**{k: theta[k] for k in rnn.shapes()}, "h1": theta["h1"][i : i + 1]})
-        for i in range(rnn.particles)
-    ]
+    r"""The L models of one particle each: a list of (rnn, theta)."""
+    shared = {key: theta[key] for key in rnn.shapes()}
+    one = replace(rnn, particles=1)
+    return [(one, shared | {"h1": theta["h1"][i : i + 1]}) for i in range(rnn.particles)]
 
 
 def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
-    r"""log p(H_l, X) / q(H_l|X) and log q(H_l|X) for each particle and each of its paths, both (L, P, N)."""
+    r"""log p(H_l, X) / q(H_l|X) and log q(H_l|X) of each particle on each path, (L, P, N)."""
+    prepare(rnn, theta, X)
+    check_law("q", q, (Discrete,))
     eps, _ = enumeration.paths(q, len(X), rnn.hidden)
     ratios, weights = [], []
     for one, th in single_particles(rnn, theta):
@@ -100,10 +117,16 @@ def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
     return np.array(ratios), np.array(weights)
 
 
+def joint_tables(rnn, theta, X, sigma, p, q):
+    r"""The same two tables over all joint paths H = {H_1 .. H_L}, (L, P^L, N)."""
+    return all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
+
+
 def all_joint_paths(*tables):
-    r"""Tables (L, P, N) of single particles to (L, P^L, N): entry l of every joint path H = {H_1 .. H_L}."""
+    r"""Tables (L, P, N) of single particles to (L, P^L, N): entry l of every joint path."""
     L, P = tables[0].shape[:2]
-    index = np.indices((P,) * L).reshape(L, -1)
+    check_count("the number of joint paths P^L", P**L, most=MOST_JOINT_PATHS)
+    index = np.indices((P,) * L).reshape(L, -1)  # the path of each particle in each joint path
     return [np.array([row[i] for row, i in zip(table, index, strict=True)]) for table in tables]
 
 

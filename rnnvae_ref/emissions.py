@@ -2,7 +2,7 @@ r"""p(x_t | h_t), the second distribution of Section 1.1. An emission owns all t
 
 Both emissions offer the same few methods:
 
-    prepare(X)             what may come in: X with its padding filled, and which steps were observed
+    prepare(X)             X with its padding filled, and which steps were observed; or ValueError
     shapes(D)              the parameters U, C, c (and log_s) it needs
     vector(x)              x_t as a row vector: one-hot, or x itself
     log_p(theta, h, x)     log p(x_t | h_t), the plain formula
@@ -16,12 +16,15 @@ import autograd.numpy as np
 import numpy as onp
 
 from rnnvae_ref.kernels import log_categorical, log_gaussian, tape
-from rnnvae_ref.numerics import check_count, describe, draw, log_sum_exp
+from rnnvae_ref.numerics import check_count, check_number, describe, draw, log_sum_exp, plain_array
 
 
 @dataclass(frozen=True)
 class Categorical:
-    r"""p(x | h) = softmax(h C + c)[x] over `symbols` symbols 0..V-1. X is (T, N) integers, -1 after a sequence's end."""
+    r"""p(x | h) = softmax(h C + c)[x] over `symbols` symbols 0..V-1.
+
+    X is (T, N) integers, -1 after a sequence's end.
+    """
 
     symbols: int
 
@@ -33,9 +36,13 @@ class Categorical:
         return {"U": (self.symbols, D), "C": (D, self.symbols), "c": (self.symbols,)}
 
     def prepare(self, X):
-        r"""X with padding filled by 0, and the mask (T, N) of observed steps. ValueError says what is wrong and where."""
-        wanted = f"X must be (T, N) integers in 0..{self.symbols - 1}, with -1 only after the end of a sequence"
-        if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "iu":
+        r"""X with padding filled by 0, and the mask (T, N) of observed steps.
+
+        ValueError says what is wrong and where.
+        """
+        symbols = f"0..{self.symbols - 1}"
+        wanted = f"X must be (T, N) integers in {symbols}, with -1 only after the end of a sequence"
+        if not plain_array(X) or X.ndim != 2 or X.dtype.kind not in "iu":
             raise ValueError(f"{wanted}; got {describe(X)}")
         if X.size and X.min() >= 0 and X.max() < self.symbols:
             return X, _all_observed(X)
@@ -52,7 +59,9 @@ class Categorical:
         return np.eye(self.symbols)[x]
 
     def log_p(self, theta, h, x):
-        r"""log p(x_t | h_t), h (..., N, D) and x (N,) -> (..., N): the logit of x less the log normaliser."""
+        r"""log p(x_t | h_t) = logit of x less the log normaliser, h (..., N, D) and x (N,) -> (...,
+        N).
+        """
         logits = np.dot(h, theta["C"]) + theta["c"]
         return np.sum(logits * self.vector(x), axis=-1) - log_sum_exp(logits, axis=-1)
 
@@ -63,20 +72,22 @@ class Categorical:
     def density(self, theta, h, grid=None):
         r"""The probabilities p(x | h) of all symbols, (..., D) -> (..., V)."""
         if grid is not None:
-            raise ValueError("grid must be None for a categorical emission: its values are the symbols")
+            raise ValueError("grid must be None for a categorical emission: its x are symbols")
         logits = np.dot(h, theta["C"]) + theta["c"]
         return np.exp(logits - log_sum_exp(logits, axis=-1)[..., None])
 
     def sample(self, theta, h, rng):
-        r"""x ~ p(x | h), (..., D) -> (...) integers, by inverting the cumulative sum."""
+        r"""x ~ p(x | h), (..., D) -> (...) integers."""
         return draw(rng.random(h.shape[:-1]), self.density(theta, h))
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    r"""p(x | h) = N(x; h C + c, diag(s^2)), s = min_scale + exp(log_s). X is (T, N, M) floats, NaN after an end.
+    r"""p(x | h) = N(x; h C + c, diag(s^2)) in M = `dimensions`, with s = min_scale + exp(log_s) >
+    min_scale.
 
-    `min_scale` keeps s above a floor where data has repeated values and the likelihood would grow without bound.
+    X is (T, N, M) floats, NaN in every coordinate after a sequence's end. A `min_scale` above 0 is
+    needed where values repeat: without it the likelihood is unbounded.
     """
 
     dimensions: int = 1
@@ -84,8 +95,7 @@ class Gaussian:
 
     def __post_init__(self):
         check_count("dimensions", self.dimensions)
-        if not 0 <= self.min_scale < np.inf:
-            raise ValueError(f"min_scale must be a finite number, 0 or larger; got {self.min_scale}")
+        check_number("min_scale", self.min_scale, least=0)
 
     def shapes(self, D):
         r"""The parameters that depend on x, and their shapes."""
@@ -93,9 +103,14 @@ class Gaussian:
         return {"U": (M, D), "C": (D, M), "c": (M,), "log_s": (M,)}
 
     def prepare(self, X):
-        r"""X with padding filled by 0, and the mask (T, N) of observed steps. ValueError says what is wrong and where."""
-        wanted = f"X must be (T, N, {self.dimensions}) finite floats, with NaN only after the end of a sequence"
-        if not isinstance(X, np.ndarray) or X.ndim != 3 or X.shape[2] != self.dimensions or X.dtype.kind != "f":
+        r"""X with padding filled by 0, and the mask (T, N) of observed steps.
+
+        ValueError says what is wrong and where.
+        """
+        shape = f"(T, N, {self.dimensions})"
+        wanted = f"X must be {shape} finite floats, with NaN only after the end of a sequence"
+        fits = plain_array(X) and X.ndim == 3 and X.shape[2] == self.dimensions
+        if not fits or X.dtype.kind != "f":
             raise ValueError(f"{wanted}; got {describe(X)}")
         if X.size and onp.isfinite(X).all():
             return X, _all_observed(X)
@@ -117,21 +132,30 @@ class Gaussian:
         return self.min_scale + np.exp(theta["log_s"])
 
     def log_p(self, theta, h, x):
-        r"""log p(x_t | h_t), h (..., N, D) and x (..., N, M) -> (..., N): minus half z^2, log s and (1/2) log 2 pi each."""
+        r"""log N(x_t; h_t C + c, diag(s^2)), h (..., N, D) and x (..., N, M) -> (..., N)."""
         s = self.scale(theta)
-        z = (x - (np.tensordot(h, theta["C"], 1) + theta["c"])) / s
-        return -0.5 * np.sum(z**2, axis=-1) - np.sum(np.log(s)) - 0.5 * self.dimensions * np.log(2 * np.pi)
+        mean = np.tensordot(h, theta["C"], 1) + theta["c"]
+        z = (x - mean) / s
+        half_log_2pi = 0.5 * self.dimensions * np.log(2 * np.pi)
+        return -0.5 * np.sum(z**2, axis=-1) - np.sum(np.log(s)) - half_log_2pi
 
     def table(self, theta, H, X):
         r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N, M) -> (T, [S,] L, N)."""
         return log_gaussian(theta, H, X, self.min_scale, tape(theta, H))
 
     def density(self, theta, h, grid):
-        r"""p(x | h) at every point of the grid, (..., D) -> (..., G); the grid is (G,) for one dimension, else (G, M)."""
-        points = np.asarray(grid, dtype=float)
+        r"""p(x | h) at every point of the grid, (..., D) -> (..., G); grid (G, M), or (G,) where M
+        = 1.
+        """
+        wanted = f"grid must be (G, {self.dimensions}) finite floats, or (G,) where that is 1"
+        try:
+            points = np.asarray(grid, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"{wanted}; got {describe(grid)}") from None
         points = points[:, None] if points.ndim == 1 else points
-        if points.ndim != 2 or points.shape[1] != self.dimensions or not np.isfinite(points).all():
-            raise ValueError(f"grid must be (G, {self.dimensions}) finite floats, or (G,) where that is 1; got {describe(grid)}")
+        fits = points.ndim == 2 and points.shape[1] == self.dimensions
+        if not fits or not np.isfinite(points).all():
+            raise ValueError(f"{wanted}; got {describe(grid)}")
         return np.exp(self.log_p(theta, h[..., None, :], points))
 
     def sample(self, theta, h, rng):
@@ -141,14 +165,16 @@ class Gaussian:
 
 
 def _all_observed(X):
-    r"""The mask (T, N) of data without padding, by far the most common, for which the other checks need not be made."""
+    r"""The mask (T, N) of data without padding, for which the other checks need not be made."""
     return onp.ones(X.shape[:2], dtype=bool)
 
 
 def _check_tail(observed, wanted):
     r"""Padding is a tail: no sequence is empty, and nothing follows an unobserved step."""
-    if observed.size == 0 or not observed[0].all():
-        which = "it has no step" if observed.size == 0 else f"sequence {np.argmin(observed[0])} is empty"
+    if observed.size == 0:
+        raise ValueError(f"{wanted}, and no empty sequence; it has no step")
+    if not observed[0].all():
+        which = f"sequence {np.argmin(observed[0])} is empty"
         raise ValueError(f"{wanted}, and no empty sequence; {which}")
     gap = observed[1:] & ~observed[:-1]
     if gap.any():

@@ -1,68 +1,80 @@
-r"""Ground truth. Over a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths: no Monte Carlo.
+r"""Ground truth. Over a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths.
 
-Everything here is differentiable in theta and sigma, and imports no objective.
+No Monte Carlo: these are the numbers that every estimate is compared with. Everything here is
+differentiable in theta and sigma, and imports no objective.
 """
 
 import autograd.numpy as np
 
-from rnnvae_ref.inference import Discrete
-from rnnvae_ref.numerics import TIME, check_count, describe, log_sum_exp, weighted_mean
-from rnnvae_ref.rnn import one_particle, table
+from rnnvae_ref.inference import Discrete, check_law
+from rnnvae_ref.numerics import TIME, check_count, log_sum_exp, weighted_mean
+from rnnvae_ref.rnn import one_particle, prepare, table
 
 MOST_PATHS = 1 << 18
 
 
 def paths(law, T, D):
-    r"""Every noise path of T - 1 steps in D dimensions: eps (T-1, P, 1, 1, D) and log weights (P,), P = nodes^((T-1) D).
+    r"""Every noise path of T - 1 steps in D dimensions, P = nodes^((T-1) D) of them.
 
-    Raises ValueError where P would exceed 2^18, or the law has no nodes.
+    Returns eps (T-1, P, 1, 1, D) and log weights (P,). Raises ValueError where P would exceed 2^18,
+    or the law has no nodes (`inference.gauss_hermite(n)` can replace `Normal`).
     """
+    check_law("law", law, (Discrete,))
     check_count("T", T)
-    if not isinstance(law, Discrete):
-        raise ValueError(
-            f"law must be Discrete, with nodes to enumerate; got {describe(law)} (gauss_hermite(n) stands in for Normal)"
-        )
+    check_count("D", D)
     n, places = len(law.nodes), (T - 1) * D
-    if n**places > MOST_PATHS:
+    if places * np.log(n) > np.log(MOST_PATHS) + 1e-9:
         most = int(np.log(MOST_PATHS) / np.log(n))
         raise ValueError(
-            f"{n} nodes in (T-1) D = {places} places make {n}^{places} paths, more than {MOST_PATHS}; "
-            f"with {n} nodes (T-1) D may be at most {most}"
+            f"{n} nodes in (T-1) D = {places} places make {n}^{places} paths, more than "
+            f"{MOST_PATHS}; with {n} nodes (T-1) D may be at most {most}"
         )
-    index = np.indices((n,) * places).reshape(places, n**places)
+    index = np.indices((n,) * places).reshape(places, n**places)  # the node at each place
     eps = np.array(law.nodes)[index].reshape(T - 1, D, 1, 1, n**places)
     return np.transpose(eps, (0, 4, 2, 3, 1)), np.log(law.weights)[index].sum(axis=0)
 
 
+def model_paths(rnn, theta, X, law):
+    r"""The same for the T of these data and the D of this RNN, after a check of all three."""
+    X, _ = prepare(rnn, theta, X)
+    return paths(law, len(X), rnn.hidden)
+
+
 def log_p(rnn, theta, X, sigma, law):
-    r"""log p(X), nats per sequence, (N,): the objective of Eqs. (3) and (9), exactly, for a model with noise."""
+    r"""log p(X), nats per sequence, (N,): Eqs. (3) and (9), exactly, for a model with noise."""
     return np.sum(log_p_steps(rnn, theta, X, sigma, law), axis=TIME)
 
 
 def log_p_steps(rnn, theta, X, sigma, law):
-    r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N): the mean of p(x_t | h_t) over the paths, weighted by their past."""
-    ell, log_w = _ell(rnn, theta, X, sigma, law)
-    log_w, steps = log_w[:, None], []
-    for t in range(len(ell)):
-        joint = log_w + ell[t]
+    r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N): means of p(x_t | h_t) over filtered paths."""
+    ell, log_w = _table(rnn, theta, X, sigma, law)
+    log_w = log_w[:, None]  # log p(path), and after step t: log p(path | x_1 .. x_t)
+    steps = []
+    for ell_t in ell:
+        joint = log_w + ell_t
         steps.append(log_sum_exp(joint, axis=0))
-        log_w = joint - steps[-1]  # p(path | x_1 .. x_t)
+        log_w = joint - steps[-1]
     return np.array(steps)
 
 
 def log_path_posterior(rnn, theta, X, sigma, law):
-    r"""log p(path | X) of every path, (P, N): the dynamics' weight times the likelihood, over their sum."""
-    ell, log_w = _ell(rnn, theta, X, sigma, law)
+    r"""log p(path | X) of every path, (P, N): prior weight times likelihood, normalised."""
+    ell, log_w = _table(rnn, theta, X, sigma, law)
     joint = np.sum(ell, axis=TIME) + log_w[:, None]
     return joint - log_sum_exp(joint, axis=0)
 
 
 def kl_q_posterior(rnn, theta, X, sigma, law):
-    r"""KL( q(H|X) || p(H|X) ) for q of Eq. (6), nats per sequence, (N,): the gap log p(X) - K, and 0 where Eq. (8) holds."""
-    _, log_w = paths(law, len(X), rnn.hidden)
-    return weighted_mean(log_w[:, None] - log_path_posterior(rnn, theta, X, sigma, law), log_w)
+    r"""KL( q(H|X) || p(H|X) ) for q of Eq. (6), nats per sequence, (N,).
+
+    It is the gap log p(X) - K, and 0 where Eq. (8) holds.
+    """
+    _, log_w = model_paths(rnn, theta, X, law)
+    log_ratio = log_w[:, None] - log_path_posterior(rnn, theta, X, sigma, law)
+    return weighted_mean(log_ratio, log_w)
 
 
-def _ell(rnn, theta, X, sigma, law):
-    eps, log_w = paths(law, len(X), rnn.hidden)
+def _table(rnn, theta, X, sigma, law):
+    r"""log p(x_t | h_t) on every path, (T, P, N), and the log weights of the paths, (P,)."""
+    eps, log_w = model_paths(rnn, theta, X, law)
     return one_particle(table(rnn, theta, X, eps, sigma)), log_w

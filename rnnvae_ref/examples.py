@@ -1,7 +1,10 @@
-r"""Small models whose answers are known: the linear example, two steps, the counterexample, the fork written down.
+r"""Small models whose answers are known: the linear example, two steps, the counterexample, the
+fork written down.
 
 Each returns (rnn, theta), or (rnn, theta, X) where data belong to it.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,13 +13,14 @@ from rnnvae_ref.rnn import RNN
 
 
 def one_unit(transition, W, U, s):
-    r"""The RNN of one hidden and one visible dimension with h_1 = 0, b = 0, C = 1, c = 0 and emission scale s."""
-    theta = {"h1": [[0.0]], "W": [[W]], "U": [[U]], "b": [0.0], "C": [[1.0]], "c": [0.0], "log_s": [np.log(s)]}
+    r"""One hidden unit, one visible dimension: h_1 = 0, b = 0, C = 1, c = 0, scale s."""
+    theta = {"h1": [[0.0]], "W": [[W]], "U": [[U]], "b": [0.0]}
+    theta |= {"C": [[1.0]], "c": [0.0], "log_s": [np.log(s)]}
     return RNN(Gaussian(), 1, transition=transition), _arrays(theta)
 
 
 def linear():
-    r"""The linear example of Section 2.3: W = 0.6, U = 0.3, C = 1, s = 0.5. K falls from sigma = 0 as a parabola."""
+    r"""The linear example: W = 0.6, U = 0.3, C = 1, s = 0.5. K falls as a parabola in sigma."""
     return one_unit("linear", 0.6, 0.3, 0.5)
 
 
@@ -26,23 +30,26 @@ def steep():
 
 
 def two_steps(x):
-    r"""Two particles that stay at +-1, s = 1, data (2, x): log weights (5,1) and, for x = -2, (1,5), all less 6.42."""
-    theta = {"h1": [[1.0], [-1.0]], "W": [[1.0]], "U": [[0.0]], "b": [0.0], "C": [[1.0]], "c": [0.0], "log_s": [0.0]}
-    return RNN(Gaussian(), 1, particles=2, transition="linear"), _arrays(theta), np.array([[[2.0]], [[x]]])
+    r"""Two particles at +-1, data (2, x): log weights (5,1), and (1,5) at x = -2, less 6.42."""
+    rnn, theta = one_unit("linear", 1.0, 0.0, 1.0)
+    theta["h1"] = np.array([[1.0], [-1.0]])
+    return replace(rnn, particles=2), theta, np.array([[[2.0]], [[x]]])
 
 
 def counterexample():
-    r"""(rnn, theta, X) on which two-point noise of sigma = 0.1 raises K from -3.513 to -2.520: noise-free is not always optimal.
+    r"""(rnn, theta, X) on which two-point noise of sigma = 0.1 raises K from -3.513 to -2.520:
+    noise-free is not always optimal.
 
-    D = 1, V = 2, T = 3. Without noise h_2 = 0, so h_3 = tanh(100 h_2 - 5) = -1, on the wrong side for x_3 = 1; half of the
-    noisy h_2 cross the threshold of 0.05 and predict x_3 well.
+    D = 1, V = 2, T = 3. Without noise h_2 = 0, so h_3 = tanh(100 h_2 - 5) = -1, on the wrong side
+    for x_3 = 1; half of the noisy h_2 cross the threshold of 0.05 and predict x_3 well.
     """
-    theta = {"h1": [[0.0]], "W": [[100.0]], "b": [-5.0], "U": [[0.0], [5.0]], "C": [[0.0, 2.0]], "c": [0.0, 0.0]}
+    theta = {"h1": [[0.0]], "W": [[100.0]], "U": [[0.0], [5.0]], "b": [-5.0]}
+    theta |= {"C": [[0.0, 2.0]], "c": [0.0, 0.0]}
     return RNN(Categorical(2), 1), _arrays(theta), np.array([[1], [0], [1]])
 
 
 def fork_particles():
-    r"""Eq. (17) solves the fork with D = 2: h^l stays at +-h* = tanh(2 h*), the second unit carries x_{t-1}."""
+    r"""The fork solved by Eq. (17): h^l stays at +-h* = tanh(2 h*), unit 2 carries x_{t-1}."""
     h = 1.0
     for _ in range(200):
         h = np.tanh(2 * h)

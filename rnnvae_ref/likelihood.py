@@ -1,7 +1,8 @@
 r"""Section 1.2: training by maximum likelihood, Eqs. (3)-(5).
 
-Every objective gives one number per sequence, (N,), in nats; E_q(X)[.] over the data is then `np.mean(...)`, and the
-argmax of Eqs. (3)-(5) is `fit(...)`. The paper's argmax leaves out h_1, which is a parameter too, and is learned.
+Every objective gives one number per sequence, (N,), in nats; E_q(X)[.] over the data is then
+`np.mean(...)`, and the argmax of Eqs. (3)-(5) is `fit(...)`. The paper's argmax leaves out h_1,
+which is a parameter too, and is learned.
 """
 
 import autograd.numpy as np
@@ -11,13 +12,15 @@ from rnnvae_ref.rnn import f, initial_state, one_particle, prepare, table
 
 
 def log_p_X(rnn, theta, X):
-    r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) for noise-free dynamics, nats per sequence, (N,).
+    r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) without noise, nats per sequence,
+    (N,).
 
-    By the chain rule, running the model as it would be sampled: h_t stands for the past, x_t is scored, then fed in.
-    A plain loop that uses none of the kernels behind Eq. (5).
+    By the chain rule, running the model as it would be sampled: h_t contains the past, x_t is
+    scored, then fed in. A plain loop that uses none of the kernels of Eq. (5).
     """
     X, observed = prepare(rnn, theta, X)
-    h, total = initial_state(rnn, theta, X.shape[1]), 0.0
+    h = initial_state(rnn, theta, X.shape[1])
+    total = 0.0
     for x, seen in zip(X, observed, strict=True):
         total = total + seen * rnn.emission.log_p(theta, h, x)
         h = f(rnn, theta, h, x)
@@ -27,19 +30,20 @@ def log_p_X(rnn, theta, X):
 def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eq. (4).  E_p(H|X)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,).
 
-    p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories by `eps`
-    (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as `enumeration.paths` and
-    `enumeration.log_path_posterior` do.
-    DEPARTS: with noise this exceeds log p(X), so the "true log likelihood" of Section 3 is Eq. (3), not (4).
+    p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories
+    by `eps` (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as
+    `enumeration.paths` and `enumeration.log_path_posterior` do.
+    DEPARTS: with noise this exceeds log p(X), so the "true log likelihood" of Section 3 is Eq. (3).
     """
     if log_w is not None and eps is None:
         raise ValueError("log_w weighs the trajectories of eps: give eps and sigma, too")
-    return weighted_mean(np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME), log_w)
+    ell = one_particle(table(rnn, theta, X, eps, sigma))
+    return weighted_mean(np.sum(ell, axis=TIME), log_w)
 
 
 def log_likelihood(rnn, theta, X):
-    r"""Eq. (5).  sum_t log p(x_t | h_t) at H = F(X): the standard objective of an RNN, nats per sequence, (N,)."""
-    return np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)
+    r"""Eq. (5).  sum_t log p(x_t | h_t) at H = F(X): the usual objective of an RNN, nats, (N,)."""
+    return np.sum(log_likelihood_steps(rnn, theta, X), axis=TIME)
 
 
 def log_likelihood_steps(rnn, theta, X):

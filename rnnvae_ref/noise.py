@@ -1,58 +1,76 @@
 r"""Section 2.3: noise in the hidden dynamics, Eq. (16), and when it helps.
 
-h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. K is then a function of sigma and of draws eps that come from outside, so its gradient
-in sigma is autograd's. "Noise-free dynamics is often optimal" is a statement about K: the exact log p(X) (`enumeration`,
-`quadrature`, `kalman`) may prefer sigma > 0 on the same data, and at fixed parameters K may, too (`examples.counterexample`).
+h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. K is then a function of sigma and of draws eps that come
+from outside, so its gradient in sigma is autograd's. "Noise-free dynamics is often optimal" is a
+statement about K: the exact log p(X) (`enumeration`, `quadrature`, `kalman`) may prefer sigma > 0
+on the same data, and at fixed parameters K may, too (`examples.counterexample`).
 """
 
 import autograd.numpy as np
 from autograd import grad, hessian
 
 from rnnvae_ref.bound import K
-from rnnvae_ref.enumeration import paths
+from rnnvae_ref.enumeration import model_paths
 from rnnvae_ref.numerics import TIME, check_count, weighted_mean
-from rnnvae_ref.rnn import F, one_particle, table
+from rnnvae_ref.rnn import F, one_particle, prepare_unpadded, table
 
 
 def K_noise(rnn, theta, X, eps, sigma, log_w=None):
-    r"""Eq. (16).  E_p(eps)[ sum_t log p(x_t | h_t) ] with h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, nats per sequence, (N,).
+    r"""Eq. (16).  E_p(eps)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,).
 
-    eps (T-1, S, 1, N, D), its N may be 1: S draws, or with `log_w` (S,) every path of `enumeration.paths`.  sigma: a number, (D,), or
-    theta["sigma"] to learn it. Learn sigma itself, not its logarithm: under a symmetric law the sign does not matter, and the
-    gradient in log sigma vanishes like sigma^2.
+    h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t.  eps (T-1, S, 1, N, D), its N may be 1: S draws, or
+    with `log_w` (S,) every path of `enumeration.paths`.  sigma: a number, (D,), or theta["sigma"]
+    to learn it. Learn sigma itself, not its logarithm: under a symmetric law the sign does not
+    matter, and the gradient in log sigma vanishes like sigma^2.
     """
-    return weighted_mean(np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME), log_w)
+    return weighted_mean(_per_draw(rnn, theta, X, eps, sigma), log_w)
 
 
 def K_estimate(rnn, theta, X, eps, sigma):
-    r"""The Monte-Carlo estimate of K from S > 1 draws eps (T-1, S, 1, N, D), and its standard error: two arrays (N,), nats."""
-    check_count("the number of draws S", eps.shape[1], least=2)
-    draws = np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME)  # (S, N)
+    r"""The Monte-Carlo estimate of K from S > 1 draws eps (T-1, S, 1, N, D), nats, (N,).
+
+    With it comes its standard error, (N,).
+    """
+    draws = _per_draw(rnn, theta, X, eps, sigma)
+    check_count("the number of draws S", len(draws), least=2)
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(len(draws))
 
 
 def best_path(rnn, theta, X, sigma, law):
-    r"""The one noise path, the same for all sequences, on which the deterministic model does best; eps (T-1, 1, 1, 1, D).
+    r"""The one noise path, the same for all sequences, on which the model does best; (T-1, 1, 1, 1,
+    D).
 
-    Average <= maximum: with it mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed path is a time-dependent offset of f,
-    so for every family of dynamics that is closed under such offsets, noise-free is optimal with respect to K.
+    Average <= maximum: with it mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed path is a
+    time-dependent offset of f, so for every family of dynamics that is closed under such offsets,
+    noise-free is optimal with respect to K.
     """
-    eps, _ = paths(law, len(X), rnn.hidden)
-    per_path = np.mean(np.sum(one_particle(table(rnn, theta, X, eps, sigma)), axis=TIME), axis=-1)
+    eps, _ = model_paths(rnn, theta, X, law)
+    per_path = np.mean(_per_draw(rnn, theta, X, eps, sigma), axis=-1)
     return eps[:, [np.argmax(per_path)]]
 
 
 def small_noise(rnn, theta, X):
-    r"""Laplacian and squared gradient of Lambda(e) = sum_t log p(x_t | h_t) at e = 0, e added to h_2 .. h_T: two arrays (N,).
+    r"""Laplacian and squared gradient of Lambda(e) at e = 0: two arrays (N,).
 
-    For symmetric noise of unit variance  K = Lambda + sigma^2/2 Laplacian + O(sigma^4), and
-    log p(X) = Lambda + sigma^2/2 (Laplacian + |gradient|^2) + O(sigma^4): K wants noise where the first is positive, the truth
-    where the second is.
+    Lambda(e) = sum_t log p(x_t | h_t) with e added to h_2 .. h_T. For symmetric noise of unit
+    variance, and where B6's conditions hold,  K = Lambda + sigma^2/2 Laplacian + O(sigma^4)  and
+    log p(X) = Lambda + sigma^2/2 (Laplacian + |gradient|^2) + O(sigma^4): K wants noise where the
+    first is positive, the truth where the second is.
     """
-    zero, results = np.zeros((len(X) - 1, 1, 1, 1, rnn.hidden)), []
+    X = prepare_unpadded(rnn, theta, X)
+    zero = np.zeros((len(X) - 1, 1, 1, 1, rnn.hidden))
+    if zero.size == 0:
+        return np.zeros((2, X.shape[1]))
+    results = []
     for n in range(X.shape[1]):
         x = X[:, n : n + 1]
         Lambda = lambda e, x=x: K(rnn, theta, x, F(rnn, theta, x, e, 1.0))[0]
         laplacian = np.trace(np.reshape(hessian(Lambda)(zero), (zero.size, zero.size)))
         results.append([laplacian, np.sum(grad(Lambda)(zero) ** 2)])
     return np.array(results).T
+
+
+def _per_draw(rnn, theta, X, eps, sigma):
+    r"""sum_t log p(x_t | h_t) of every draw, (S, N)."""
+    ell = one_particle(table(rnn, theta, X, eps, sigma))
+    return np.sum(ell, axis=TIME)

@@ -1,4 +1,4 @@
-r"""The few lines of plumbing that everything stands on: names of axes, and sums that stay in logarithms."""
+r"""The few lines that everything stands on: sums that stay in logarithms, one draw, the checks."""
 
 import math
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import autograd.numpy as np
 import numpy as onp
 from autograd.extend import defvjp, primitive
-from autograd.tracer import getval as untraced  # the plain value under autograd's boxes, of which a Hessian has two
+from autograd.tracer import getval as untraced  # the plain value under all of autograd's boxes
 from numpy.random import Generator
 
 # The table ell has axes (T, [S,] L, N): time first, so that samples may be left out.
@@ -18,22 +18,32 @@ TIME, PARTICLES = 0, -2
 
 @primitive
 def log_sum_exp(a, axis):
-    r"""log sum_i exp a_i along `axis`, without overflow; a row of -inf gives -inf, and has no derivative (nan)."""
+    r"""log sum_i exp a_i along `axis`, without overflow.
+
+    A row of -inf gives -inf, and has no derivative (nan).
+    """
     top = a.max(axis=axis, keepdims=True)
     top = onp.where(onp.isfinite(top), top, 0.0)
-    return onp.log(onp.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
+    with onp.errstate(divide="ignore"):
+        return onp.log(onp.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
 
 
 @primitive
 def log_mean_exp(a, axis):
-    r"""log (1/n) sum_i exp a_i along `axis` of length n: the log of the mean, never the mean of the logs."""
+    r"""log (1/n) sum_i exp a_i along `axis`: the log of the mean, never the mean of logs."""
     return log_sum_exp(a, axis) - math.log(a.shape[axis])
 
 
-# The derivative is the softmax, here in autograd's own operations, so that it has derivatives, too.
-_softmax = lambda a, log_sum, axis: np.exp(a - np.expand_dims(log_sum, axis))
+def _softmax(a, log_sum, axis):
+    r"""The derivative of `log_sum_exp`, in autograd's operations: it has derivatives, too."""
+    return np.exp(a - np.expand_dims(log_sum, axis))
+
+
 defvjp(log_sum_exp, lambda ans, a, axis: lambda g: np.expand_dims(g, axis) * _softmax(a, ans, axis))
-defvjp(log_mean_exp, lambda ans, a, axis: lambda g: np.expand_dims(g / a.shape[axis], axis) * _softmax(a, ans, axis))
+defvjp(
+    log_mean_exp,
+    lambda ans, a, axis: lambda g: np.expand_dims(g / a.shape[axis], axis) * _softmax(a, ans, axis),
+)
 
 
 def log_sigmoid(a):
@@ -42,67 +52,109 @@ def log_sigmoid(a):
 
 
 def increments(a):
-    r"""a_t - a_{t-1} along the first axis, with a_0 = 0: the steps of a sum that is known up to each t."""
+    r"""a_t - a_{t-1} along the first axis, a_0 = 0: the steps of a sum known up to each t."""
     return a - np.concatenate([np.zeros_like(a[:1]), a[:-1]])
 
 
 def draw(u, p):
-    r"""The index k with p_1 + .. + p_{k-1} < u <= p_1 + .. + p_k: a draw from p where u is uniform on [0, 1).
+    r"""The index k with p_0 + .. + p_{k-1} < u <= p_0 + .. + p_k: a draw from p where u is uniform.
 
-    u (...), p (..., K) probabilities. The last index takes what rounding leaves.
+    u (...) in [0, 1), p (..., K) probabilities. The last index takes what rounding leaves.
     """
     return np.sum(u[..., None] > np.cumsum(p, axis=-1)[..., :-1], axis=-1)
 
 
-def weighted_mean(a, log_w=None, axis=-2):
-    r"""E[a] = sum_s w_s a_s along `axis`: with `log_w` an exact expectation, without it the mean of a Monte-Carlo sample.
+def weighted_mean(a, log_w=None):
+    r"""E[a] = sum_s w_s a_s: with `log_w` an exact expectation, without it the mean of a sample.
 
-    a (..., S, N);  log_w (S,), or (S, N) where each sequence has weights of its own, or None for 1/S.
+    a (..., S, N);  log_w (S,), or (S, N) where each sequence has its own weights.  Returns (...,
+    N).
     """
     if log_w is None:
-        return np.mean(a, axis=axis)
+        return np.mean(a, axis=-2)
     check_log_weights(log_w, a.shape[-2:])
-    return np.sum(a * np.exp(log_w if log_w.ndim == 2 else log_w[:, None]), axis=axis)
+    w = np.exp(log_w if log_w.ndim == 2 else log_w[:, None])
+    return np.sum(a * w, axis=-2)
 
 
 def check_log_weights(log_w, shape):
     r"""Log weights (S,) or (S, N) whose exponentials sum to 1, or ValueError."""
     log_w = untraced(log_w)
-    if not isinstance(log_w, np.ndarray) or log_w.shape not in (shape[:1], shape):
-        raise ValueError(f"log_w must be an array of shape {shape[:1]} or {shape}; got {describe(log_w)}")
-    total = np.exp(log_sum_exp(log_w, axis=0))
-    if not np.allclose(total, 1.0, rtol=1e-9):
-        raise ValueError(f"log_w must hold the logs of weights that sum to 1; they sum to {np.max(total):.6g}")
+    if not plain_array(log_w) or log_w.shape not in (shape[:1], shape):
+        wanted = f"an array of shape {shape[:1]} or {shape}"
+        raise ValueError(f"log_w must be {wanted}; got {describe(log_w)}")
+    total = onp.exp(log_w).sum(axis=0)
+    if not onp.allclose(total, 1.0, rtol=1e-9):
+        off = onp.ravel(total)[onp.argmax(onp.abs(onp.ravel(total) - 1.0))]
+        wanted = "the logs of weights that sum to 1"
+        raise ValueError(f"log_w must hold {wanted}; they sum to {off:.6g}")
 
 
-def check_count(name, value, least=1):
-    r"""A whole number, `least` or larger, or ValueError."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number, {least} or larger; got {value!r}")
+def check_count(name, value, least=1, most=None):
+    r"""A whole number, `least` or larger (and `most` or smaller), or ValueError."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        wanted = f"{least} or larger" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {describe(value)}")
+
+
+def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
+    r"""One number between `least` and `most`, not nan, or ValueError."""
+    value = untraced(value)
+    if plain_array(value) and value.ndim == 0:
+        value = value.item()
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not least <= value <= most or (finite and not math.isfinite(value)):
+        wanted = "a finite number" if finite else "a number, not nan"
+        wanted += "" if least == -math.inf else f", {least:g} or larger"
+        wanted += "" if most == math.inf else f", {most:g} or smaller"
+        raise ValueError(f"{name} must be {wanted}; got {describe(value)}")
 
 
 def check_positive(name, value):
     r"""A number above 0, or ValueError."""
     if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
-        raise ValueError(f"{name} must be a positive number; got {value!r}")
+        raise ValueError(f"{name} must be a positive number; got {describe(value)}")
+
+
+def check_array(name, value, shapes):
+    r"""A finite float64 array of one of `shapes`, or ValueError; a scalar has shape ()."""
+    value = untraced(value)
+    value = onp.asarray(value) if onp.isscalar(value) else value
+    if not plain_array(value) or value.dtype != onp.float64 or value.shape not in shapes:
+        wanted = " or ".join(map(str, shapes))
+        raise ValueError(f"{name} must be float64 with shape {wanted}; got {describe(value)}")
+    if not onp.isfinite(value).all():
+        bad = value[~onp.isfinite(value)].flat[0]
+        raise ValueError(f"{name} must be finite; got {bad} among its values")
 
 
 def check_rng(rng):
     r"""A numpy Generator, or ValueError: randomness always comes from one that is passed in."""
     if not isinstance(rng, Generator):
-        raise ValueError(f"rng must be a numpy Generator, such as np.random.default_rng(0); got {describe(rng)}")
+        wanted = "a numpy Generator, such as np.random.default_rng(0)"
+        raise ValueError(f"rng must be {wanted}; got {describe(rng)}")
+
+
+def plain_array(value):
+    r"""A numpy array, and none of its kin that mean something else (masked, matrix)."""
+    return type(value) in (onp.ndarray, onp.memmap)
 
 
 def describe(value):
     r"""What came in, for an error message."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype} with shape {value.shape}"
+    value = untraced(value)
+    if isinstance(value, onp.ndarray):
+        kind = "an array" if plain_array(value) else f"a {type(value).__name__}"
+        return f"{kind} of {value.dtype} with shape {value.shape}"
+    if value is None or isinstance(value, (Real, str)):
+        return f"{value!r:.60}"
     return f"{type(value).__name__} {value!r:.60}"
 
 
 @contextmanager
 def atomic_write(path):
-    r"""A path to write to, which takes the place of `path` only when all is written; interrupted, `path` stays as it was."""
+    r"""A path to write to. It replaces `path` when all is written; interrupted, `path` stays."""
     path = Path(path)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:

@@ -1,7 +1,8 @@
-r"""The paper as data: 27 equations, each with its function, a check that evaluates it, its test and its figure.
+r"""The paper as data: 27 equations, each with function, check, test and figure.
 
-Every check is evaluated on a small model, exactly, by enumeration over two-point noise: T = 3, D = 1, two sequences. It
-returns the two sides that the paper's relation joins. A density of a delta is read as the limit sigma -> 0.
+A check evaluates its equation on a small model, exactly, by enumeration over two-point noise:
+T = 3, D = 1, two sequences. It returns the two sides that the paper's relation joins. A density of
+a delta is read as the limit sigma -> 0.
 """
 
 import inspect
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import autograd.numpy as np
 
-from rnnvae_ref import appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, particles, rnn
+from rnnvae_ref import (
+    appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, particles, rnn,
+)  # fmt: skip
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.inference import TWO_POINT, Discrete
 from rnnvae_ref.numerics import TIME, log_mean_exp
@@ -22,7 +25,7 @@ READING = "holds*"  # true in a reading that the paper leaves open: a limit, a d
 DEPARTS = "departs"  # not true as printed
 FAILS = "FAILS"
 
-# The settings in which the checks are made; within one of them the same quantity has the same value.
+# The settings of the checks; within one of them the same quantity has the same value.
 NO_NOISE = "Without noise: h_t = f(h_{t-1}, x_{t-1})."
 OWN_Q = "With noise, sigma = 0.7, and q of Eq. (6): the model's own dynamics."
 OTHER_Q = "With the same noise, and another q: it tilts the coin to 0.7."
@@ -32,12 +35,12 @@ OTHERS = "Examples of their own: linear dynamics, and a steep tanh."
 BLOCKS = (NO_NOISE, OWN_Q, OTHER_Q, PARTICLES, TWO_STEPS, OTHERS)
 
 # The first equation of each file of derivations.
-DERIVATIONS = ((1, "1_rnn"), (6, "2_inference"), (9, "3_bound"), (16, "4_noise"), (17, "5_particles"))
+FILES = {1: "1_rnn", 6: "2_inference", 9: "3_bound", 16: "4_noise", 17: "5_particles"}
 
 
 @dataclass(frozen=True)
 class Equation:
-    r"""One row: what the paper says, the function that computes it, and check(case) -> (left, right)."""
+    r"""What the paper says, the function that computes it, and check(case) -> (left, right)."""
 
     number: int
     section: str
@@ -53,8 +56,8 @@ class Equation:
     @property
     def derivation(self):
         r"""Its heading in `derivations`, as a link."""
-        file = next(name for first, name in reversed(DERIVATIONS) if self.number >= first)
-        return f"derivations/{file}.md#eq-{self.number}"
+        first = max(n for n in FILES if n <= self.number)
+        return f"derivations/{FILES[first]}.md#eq-{self.number}"
 
     @property
     def test_id(self):
@@ -73,8 +76,9 @@ class Equation:
 
     def sources(self):
         r"""The text of the function, and that of its form by steps where it has one."""
-        steps = getattr(inspect.getmodule(self.function), f"{self.function.__name__}_steps", None)
-        return [inspect.getsource(found) for found in (self.function, steps) if found]
+        steps = f"{self.function.__name__}_steps"
+        found = [self.function, getattr(inspect.getmodule(self.function), steps, None)]
+        return [inspect.getsource(function) for function in found if function]
 
 
 @dataclass(frozen=True)
@@ -104,14 +108,16 @@ class Row:
 
     @property
     def difference(self):
+        r"""|left - right|."""
         return abs(self.left - self.right)
 
 
 @dataclass
 class Case:
-    r"""The small model: one particle, the same with two, data, all noise paths and their trajectories.
+    r"""The small model, with one particle and with two: data, all noise paths, their trajectories.
 
-    emission: "categorical" or "gaussian";  seed: of parameters and data;  q: the noise law of the other inference model.
+    emission: "categorical" or "gaussian";  seed: of parameters and data;  q: the noise law of the
+    other inference model.
     """
 
     emission: str = "categorical"
@@ -155,6 +161,14 @@ def _eq9(c):
     return bound.log_evidence(*c.law), log_mean_exp(np.sum(ell, axis=TIME), axis=0)
 
 
+def _K(c):
+    return bound.K(*c.args, c.H, c.log_w)
+
+
+def _jensen(c):
+    return bound.jensen(*c.noisy, TWO_POINT, c.log_w)
+
+
 def _eq12(c):
     return bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.jensen(*c.noisy, c.q, c.log_w_q)
 
@@ -170,7 +184,7 @@ def _eq17(c):
 
 
 def _eq18(c):
-    ell = rnn.table(c.two, c.theta2, c.X, c.eps, SIGMA)  # both particles on every path, (T, P, L, N)
+    ell = rnn.table(c.two, c.theta2, c.X, c.eps, SIGMA)  # of both on every path, (T, P, L, N)
     over_paths = log_mean_exp(np.sum(ell, axis=TIME), axis=0)
     return appendix.eq18(*c.mixed), log_mean_exp(over_paths, axis=0)
 
@@ -180,17 +194,19 @@ def _eq22(c):
     return appendix.eq22(*c.mixed), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
 
 
-def _both_readings(X2):
+def _readings(x):
     r"""(26) and (17) of the two-step example."""
-    example = examples.two_steps(X2)
+    example = examples.two_steps(x)
     return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
 
+
+APPENDIX_TEST = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
 
 # E_q(X)[.], the mean over the data, is left out in every row; ratio_l = p(H_l,X) / q(H_l|X).
 # fmt: off
 EQUATIONS = (
     Equation(1, "1.1", "h_t = f(h_{t-1}, x_{t-1}): a delta", NO_NOISE, rnn.f,
-             lambda c: (rnn.unroll(*c.args)[0][1], rnn.f(c.one, c.theta, rnn.F(*c.args)[0], c.X[0])),
+             lambda c: (rnn.unroll(*c.args)[0][1], rnn.f(*c.args[:2], rnn.F(*c.args)[0], c.X[0])),
              "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     Equation(2, "1.1", "H = F(X)", NO_NOISE, rnn.F,
              lambda c: (rnn.unroll(*c.args)[0], rnn.F(*c.args)),
@@ -198,7 +214,8 @@ EQUATIONS = (
     Equation(3, "1.2", "log p(X)", NO_NOISE, likelihood.log_p_X,
              lambda c: (likelihood.log_p_X(*c.args), enumeration.log_p(*c.args, 0.0, TWO_POINT)),
              "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
-    Equation(4, "1.2", "= E_p(H|X)[ sum_t log p(x_t|h_t) ]", NO_NOISE, likelihood.expected_log_likelihood,
+    Equation(4, "1.2", "= E_p(H|X)[ sum_t log p(x_t|h_t) ]", NO_NOISE,
+             likelihood.expected_log_likelihood,
              lambda c: (likelihood.expected_log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
              "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
     Equation(5, "1.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, likelihood.log_likelihood,
@@ -225,46 +242,39 @@ EQUATIONS = (
              "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
              relation=">="),
     Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,
-             lambda c: (bound.factorised(*c.noisy, c.log_w), bound.jensen(*c.noisy, TWO_POINT, c.log_w)),
+             lambda c: (bound.factorised(*c.noisy, c.log_w), _jensen(c)),
              "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
     Equation(14, "2.2", "= E_q(H|X)[ sum_t log p(x_t|h_t) ]", OWN_Q, bound.K,
-             lambda c: (bound.K(*c.args, c.H, c.log_w), bound.factorised(*c.noisy, c.log_w)),
+             lambda c: (_K(c), bound.factorised(*c.noisy, c.log_w)),
              "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
     Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta, _eq15,
              "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
     Equation(16, "2.3", "E_p(eps)[ sum_t log p(x_t|h_t) ]", OWN_Q, noise.K_noise,
-             lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), bound.K(*c.args, c.H, c.log_w)),
+             lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), _K(c)),
              "noise::test_eq16_equals_eq14_and_loops_over_paths", "fig06"),
-    Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture, _eq17,
+    Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS,
+             particles.per_step_mixture, _eq17,
              "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
              relation=">=", documented=DEPARTS),
     Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", PARTICLES, appendix.eq18, _eq18,
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law", documented=READING),
+             APPENDIX_TEST, documented=READING),
     Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", PARTICLES, appendix.eq19,
-             lambda c: (appendix.eq19(*c.mixed), appendix.eq18(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq19(*c.mixed), appendix.eq18(*c.mixed)), APPENDIX_TEST),
     Equation(20, "A", "= times the integrals of the other q", PARTICLES, appendix.eq20,
-             lambda c: (appendix.eq20(*c.mixed), appendix.eq19(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq20(*c.mixed), appendix.eq19(*c.mixed)), APPENDIX_TEST),
     Equation(21, "A", "= in one integral over H_1 .. H_L", PARTICLES, appendix.eq21,
-             lambda c: (appendix.eq21(*c.mixed), appendix.eq20(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
-    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", PARTICLES, appendix.eq22, _eq22,
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq21(*c.mixed), appendix.eq20(*c.mixed)), APPENDIX_TEST),
+    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", PARTICLES, appendix.eq22, _eq22, APPENDIX_TEST),
     Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", PARTICLES, appendix.eq23,
-             lambda c: (appendix.eq23(*c.mixed), appendix.eq21(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq23(*c.mixed), appendix.eq21(*c.mixed)), APPENDIX_TEST),
     Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", PARTICLES, appendix.eq24,
-             lambda c: (appendix.eq24(*c.mixed), appendix.eq23(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq24(*c.mixed), appendix.eq23(*c.mixed)), APPENDIX_TEST),
     Equation(25, "A", "log p(X)", PARTICLES, appendix.eq25,
-             lambda c: (appendix.eq25(*c.mixed), appendix.eq24(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq25(*c.mixed), appendix.eq24(*c.mixed)), APPENDIX_TEST),
     Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", PARTICLES, appendix.eq26,
-             lambda c: (appendix.eq26(*c.mixed), appendix.eq25(*c.mixed)),
-             "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"),
+             lambda c: (appendix.eq26(*c.mixed), appendix.eq25(*c.mixed)), APPENDIX_TEST),
     Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture,
-             lambda c: _both_readings(-2.0),
+             lambda c: _readings(-2.0),
              "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
              relation=">=", documented=DEPARTS),
 )
@@ -272,8 +282,7 @@ EQUATIONS = (
 
 
 def _a5(c):
-    log_p, K = enumeration.log_p(*c.law), bound.K(*c.args, c.H, c.log_w)
-    return log_p - K, enumeration.kl_q_posterior(*c.law)
+    return enumeration.log_p(*c.law) - _K(c), enumeration.kl_q_posterior(*c.law)
 
 
 def _a7(c):
@@ -283,51 +292,45 @@ def _a7(c):
 
 
 def _b1(c):
-    r"""sigma^2 / (2 s^2) sum_t v_t with v_1 = 0, v_t = 1 + W^2 v_{t-1}, at sigma = s = 0.5, T = 40."""
+    # sigma^2 / (2 s^2) sum_t v_t with v_1 = 0, v_t = 1 + W^2 v_{t-1}, at sigma = s = 0.5, T = 40
     parabola = 0.5 * sum((1 - 0.36**t) / (1 - 0.36) for t in range(40))
     return kalman.penalty(*examples.linear(), 40, 0.5), parabola
 
 
 def _b2(c):
     path = noise.best_path(*c.law)
-    at_path, K = noise.K_noise(*c.args, path, SIGMA), bound.K(*c.args, c.H, c.log_w)
-    return at_path.mean(), K.mean()
+    return noise.K_noise(*c.args, path, SIGMA).mean(), _K(c).mean()
 
 
 def _b3(c):
     one, theta, X = examples.counterexample()
-    return noise.K_noise(one, theta, X, c.eps, 0.1, c.log_w), likelihood.log_likelihood(one, theta, X)
+    K = noise.K_noise(one, theta, X, c.eps, 0.1, c.log_w)
+    return K, likelihood.log_likelihood(one, theta, X)
 
 
-def _c3(logit_rho, mixture):
-    return lambda c: (particles.sticky_mixture(*c.mixed[:3], logit_rho), mixture(*c.mixed[:3]))
+def _sticky(c, logit_rho):
+    return particles.sticky_mixture(*c.mixed[:3], logit_rho)
 
 
+# fmt: off
 PROPOSITIONS = (
     Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q, _a5),
     Proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
-    Proposition(
-        "A7",
-        "(3) >= (14) with noise",
-        OWN_Q,
-        lambda c: (enumeration.log_p(*c.law), bound.K(*c.args, c.H, c.log_w)),
-        ">=",
-    ),
+    Proposition("A7", "(3) >= (14) with noise", OWN_Q,
+                lambda c: (enumeration.log_p(*c.law), _K(c)), ">="),
     Proposition("B2", "a fixed noise path does no worse", OWN_Q, _b2, ">="),
-    Proposition(
-        "C5",
-        "Jensen's bound of (26) is below it",
-        PARTICLES,
-        lambda c: (appendix.eq26(*c.mixed), appendix.jensen(*c.mixed)),
-        ">=",
-    ),
-    Proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _both_readings(-2.0)[::-1], ">="),
+    Proposition("C5", "Jensen's bound of (26) is below it", PARTICLES,
+                lambda c: (appendix.eq26(*c.mixed), appendix.jensen(*c.mixed)), ">="),
+    Proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _readings(-2.0)[::-1], ">="),
     Proposition("B1", "linear example: K(0) - K(0.5), T = 40", OTHERS, _b1),
     Proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
-    Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _both_readings(2.0), ">="),
-    Proposition("C3", "sticky at rho = 1 is (26)", OTHERS, _c3(np.inf, particles.trajectory_mixture)),
-    Proposition("C3", "sticky at rho = 0 is (17)", OTHERS, _c3(-np.inf, particles.per_step_mixture)),
+    Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _readings(2.0), ">="),
+    Proposition("C3", "sticky at rho = 1 is (26)", OTHERS,
+                lambda c: (_sticky(c, np.inf), particles.trajectory_mixture(*c.mixed[:3]))),
+    Proposition("C3", "sticky at rho = 0 is (17)", OTHERS,
+                lambda c: (_sticky(c, -np.inf), particles.per_step_mixture(*c.mixed[:3]))),
 )
+# fmt: on
 
 
 def find(number):
@@ -335,7 +338,8 @@ def find(number):
     for e in EQUATIONS:
         if e.number == number:
             return e
-    raise ValueError(f"number must be that of an equation, 1 to {EQUATIONS[-1].number}; got {number}")
+    last = EQUATIONS[-1].number
+    raise ValueError(f"number must be that of an equation, 1 to {last}; got {number}")
 
 
 def evaluate(case):
@@ -344,13 +348,14 @@ def evaluate(case):
 
 
 def evaluated(s, case):
-    r"""The row of one statement. One whose functions raise FAILS, and leaves the others to be read."""
+    r"""The row of one statement. Where its functions raise, the verdict is FAILS."""
     try:
         left, right = map(np.asarray, s.check(case))
     except (ValueError, ArithmeticError):
         left = right = np.asarray(np.nan)
     verdict = _verdict(s, left, right)
-    return Row(s.number, s.says, s.block, float(left.mean()), s.relation, float(right.mean()), verdict, s.documented)
+    sides = float(left.mean()), s.relation, float(right.mean())
+    return Row(s.number, s.says, s.block, *sides, verdict, s.documented)
 
 
 def _verdict(s, left, right):
@@ -366,14 +371,15 @@ def _verdict(s, left, right):
 
 
 def markdown():
-    r"""The rows as a table for `derivations/README.md`, with links to derivations, functions and tests."""
+    r"""The rows as a table with links, for `derivations/README.md`."""
     lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
     for e in EQUATIONS:
         file, test = e.test_id.split("::")
         function = f"[`{e.name}`](../rnnvae_ref/{e.name.split('.')[0]}.py#L{e.line})"
         says = e.says.replace("|", "\\|")  # a bare one would end the cell
         derivation = e.derivation.removeprefix("derivations/")
-        cells = [f"[({e.number})]({derivation})", f"`{says}`", function, f"[`{test}`](../{file})", e.figure]
+        number, test = f"[({e.number})]({derivation})", f"[`{test}`](../{file})"
+        cells = [number, f"`{says}`", function, test, e.figure]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -382,3 +388,7 @@ def checkout():
     r"""The folder that holds derivations and tests, or None in an installed package."""
     root = Path(__file__).parent.parent
     return root if (root / "derivations").is_dir() else None
+
+
+if __name__ == "__main__":
+    print(markdown())

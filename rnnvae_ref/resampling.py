@@ -1,46 +1,59 @@
 r"""Particles with noise and resampling, which make the form of Eq. (17) a bound. Ours, not the paper's.
 
-Between two steps the particles are drawn anew in proportion to their weights. The log of the mean weight, accumulated since
-the last resampling, is then the estimate of a particle filter: its exp is unbiased for p(X) of Eq. (18) (Maddison et al., 2017).
+Between two steps the particles are drawn anew in proportion to their weights. What is estimated is
+the likelihood of a particle filter: the exp of its log is unbiased for the p(X) of Eq. (18)
+(Del Moral, 2004; as an objective: Maddison et al., 2017).
 """
 
 import autograd.numpy as np
 
-from rnnvae_ref.numerics import PARTICLES, TIME, draw, log_sum_exp, untraced
+from rnnvae_ref.numerics import (
+    PARTICLES, TIME, check_number, describe, draw, log_sum_exp, plain_array, untraced,
+)  # fmt: skip
 from rnnvae_ref.rnn import f, prepare
 
 
 def resampled_bound(rnn, theta, X, eps, sigma, uniforms, share=1.0):
-    r"""E[ sum_t log sum_l w_t^l p(x_t | h_t^l) ] with particles resampled in proportion to their weights, nats, (N,).
+    r"""E[ sum_t log sum_l w_t^l p(x_t | h_t^l) ], nats, (N,), with particles resampled by weight.
 
-    uniforms (T-1, S, L, N) in [0, 1): they choose the ancestors, multinomially. Resampled where the effective sample size is at
-    most `share` of L: at every step for share = 1, never for share = 0, which is Eq. (26). For one sample S its exp is unbiased
-    for p(X) of Eq. (18): the likelihood estimate of a particle filter (Maddison et al., 2017). The gradient is the usual one,
-    which ignores that the choice of ancestors depends on theta. On the plain loop, because it interleaves with the dynamics.
+    uniforms (T-1, S, L, N) in [0, 1): they choose the ancestors, multinomially. Resampled where the
+    effective sample size is at most `share` of L: at every step for share = 1; never for share = 0,
+    which is Eq. (26). The gradient is the usual one, which ignores that the choice of ancestors
+    depends on theta. On the plain loop, because it interleaves with the dynamics.
     """
-    return np.sum(resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share), axis=TIME)
+    steps = resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share)
+    return np.sum(steps, axis=TIME)
 
 
 def resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share=1.0):
     r"""log p(x_t | x_<t) as the particles estimate it, averaged over the samples, nats, (T, N)."""
-    prepare(rnn, theta, X, eps, sigma)
-    wanted = len(X) - 1, *np.broadcast_shapes(eps.shape[1:-1], (rnn.particles, X.shape[1]))
-    if eps.ndim == 5 and np.shape(uniforms) != wanted:
-        raise ValueError(f"uniforms must be (T-1, S, L, N) = {wanted}; got shape {np.shape(uniforms)}")
+    filled, _ = prepare(rnn, theta, X, eps, sigma)
+    wanted = len(X) - 1, *_shape(rnn, filled, eps)[:-1]
+    if not plain_array(uniforms) or uniforms.shape != wanted or uniforms.dtype != np.float64:
+        raise ValueError(
+            f"uniforms must be floats (T-1, S, L, N) = {wanted}; got {describe(uniforms)}"
+        )
+    if not ((uniforms >= 0) & (uniforms < 1)).all():
+        raise ValueError("uniforms must lie in [0, 1), as rng.random gives them")
     return np.mean(resampled(rnn, theta, X, eps, sigma, multinomial(uniforms), share), axis=1)
 
 
 def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
-    r"""The same of every sample, nats, (T, S, N). choose(t, w) gives the ancestors (S, L, N) of particles with weights w."""
+    r"""The same of every sample, nats, (T, S, N).
+
+    choose(t, w) gives the ancestors (S, L, N) of particles with weights w. The mean weight is
+    accumulated since the last resampling: what is not resampled keeps its weight.
+    """
     X, observed = prepare(rnn, theta, X, eps, sigma)
-    shape = np.broadcast_shapes(eps.shape[1:], (rnn.particles, X.shape[1], rnn.hidden))
-    if eps.ndim != 5:
-        raise ValueError(f"eps must have all five axes (T-1, S, L, N, D) here; got shape {eps.shape}")
-    h, log_w, steps = theta["h1"][:, None, :] + np.zeros(shape), np.full(shape[:-1], -np.log(shape[1])), []
+    check_number("share", share, least=0, most=1)
+    shape = _shape(rnn, X, eps)
+    h = theta["h1"][:, None, :] + np.zeros(shape)
+    log_w = np.full(shape[:-1], -np.log(shape[1]))
+    steps = []
     for t in range(len(X)):
         joint = log_w + observed[t] * rnn.emission.log_p(theta, h, X[t])
         steps.append(log_sum_exp(joint, axis=PARTICLES))
-        log_w = joint - steps[-1][:, None, :]  # what is not resampled keeps its weight
+        log_w = _normalised(joint, steps[-1][:, None, :], log_w)
         if t < len(X) - 1:
             h, log_w = _resample(h, log_w, t, choose, share)
             h = f(rnn, theta, h, X[t]) + sigma * eps[t]
@@ -48,20 +61,38 @@ def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
 
 
 def multinomial(uniforms):
-    r"""Ancestors by inverting the cumulative weights at the uniforms given."""
+    r"""Ancestors by inverting the cumulative weights at the uniforms given, (T-1, S, L, N)."""
     return lambda t, w: draw(uniforms[t], np.swapaxes(w, 1, 2)[:, None])
 
 
+def effective_sample_size(w):
+    r"""1 / sum_l w_l^2 of weights (..., L, N) that sum to one over L: between 1 and L."""
+    total = np.sum(w, axis=PARTICLES) if plain_array(w) and w.ndim > 1 and w.size else np.nan
+    if not np.allclose(total, 1.0) or np.min(w) < 0:
+        raise ValueError(f"w must be weights (..., L, N) that sum to 1 over L; got {describe(w)}")
+    return 1.0 / np.sum(w**2, axis=PARTICLES)
+
+
+def _shape(rnn, X, eps):
+    r"""(S, L, N, D), the shape of h_t; eps needs all its axes here."""
+    if np.ndim(eps) != 5:
+        raise ValueError(f"eps must have all five axes (T-1, S, L, N, D) here; got {describe(eps)}")
+    return np.broadcast_shapes(eps.shape[1:], (rnn.particles, X.shape[1], rnn.hidden))
+
+
+def _normalised(joint, total, log_w):
+    r"""The log weights after a step; as before where no particle allows it (total = -inf)."""
+    possible = np.isfinite(untraced(total))
+    if possible.all():
+        return joint - total
+    return np.where(possible, joint - np.where(possible, total, 0.0), log_w)
+
+
 def _resample(h, log_w, t, choose, share):
-    r"""Where the effective sample size is low, each particle takes its ancestor's state, and equal weights."""
+    r"""Where the effective sample size is low, each particle takes its ancestor's state, and weight 1/L."""
     w = np.exp(untraced(log_w))
     S, L, N = w.shape
     low = effective_sample_size(w)[:, None, :] <= share * L + 1e-9
     ancestors = np.where(low, choose(t, w), np.arange(L)[:, None])
     h = h[np.arange(S)[:, None, None], ancestors, np.arange(N)]
     return h, np.where(low, -np.log(L), log_w)
-
-
-def effective_sample_size(w):
-    r"""1 / sum_l w_l^2 of weights (..., L, N) that sum to one: between 1 and L."""
-    return 1.0 / np.sum(w**2, axis=PARTICLES)

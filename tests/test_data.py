@@ -254,7 +254,7 @@ def test_made_sequences_say_what_is_wrong():
         for arguments, message in [
             ((rng, 0, 1), "T must be a whole number, 1 or larger; got 0"),
             ((rng, 2, 1.5), r"N must be a whole number, 1 or larger; got 1\.5"),
-            ((0, 2, 1), "rng must be a numpy Generator.*; got int 0"),
+            ((0, 2, 1), "rng must be a numpy Generator.*; got 0"),
         ]:
             with pytest.raises(ValueError, match=message):
                 make(*arguments)

@@ -14,7 +14,16 @@ import pytest
 
 from figures import __main__ as command
 from figures import baselines, style
-from rnnvae_ref import RNN, Categorical, F, Gaussian, data, log_likelihood, log_likelihood_steps, predict
+from rnnvae_ref import (
+    RNN,
+    Categorical,
+    F,
+    Gaussian,
+    data,
+    log_likelihood,
+    log_likelihood_steps,
+    predict,
+)
 from rnnvae_ref.training import Fit
 from tests.test_particle_figures import SMALL as PARTICLES
 

@@ -36,7 +36,7 @@ def test_each_test_and_figure_of_the_map_exists():
 
 def test_the_map_of_derivations_is_the_table_as_it_is():
     shown = (ROOT / "derivations" / "README.md").read_text(encoding="utf-8")
-    assert paper.markdown() in shown, "paste what `python -m rnnvae_ref --map` prints"
+    assert paper.markdown() in shown, "paste what `python -m rnnvae_ref.paper` prints"
 
 
 def test_an_unknown_number_is_refused():

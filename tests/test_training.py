@@ -285,7 +285,7 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
         ({"clip": "1"}, "clip must be a positive number; got '1'"),
         ({"every": 0}, "every must be a whole number, 1 or larger; got 0"),
         ({"patience": 0.5}, "patience must be a whole number"),
-        ({"rng": 0}, "rng must be a numpy Generator.*; got int 0"),
+        ({"rng": 0}, "rng must be a numpy Generator.*; got 0"),
     ]:
         with pytest.raises(ValueError, match=message):
             fit(objective_of(rnn), theta, X, **{"rng": np.random.default_rng(0)} | changes)
