@@ -1,11 +1,13 @@
-r"""How does the gap to the exact log p(X) close with the number of particles L, under each reading and with resampling?
+r"""How does the gap to the exact log p(X) close with the number of particles L, under each reading
+and with resampling?
 
-A linear model (a = 0.6, b = 0.3, c = 1, s = 0.5, sigma = 0.5, T = 8), particles that share h_1 and have independent Gaussian
-noise, one sequence drawn from the model; log p(X) from the Kalman filter. See: the trajectory mixture, Eq. (26), rises to it from
-below, and L times its gap tends to half the relative variance of one weight (Burda et al., 2015); with resampling the gap is
-smaller and closes, too; the per-step mixture, Eq. (17), tends to another number, log prod_t E[p(x_t|h_t)], the dotted line.
-Falsified by: (26) falling with L or above the line, or (17) closing its gap.
-Cells: 9 sizes x 3 estimates x 2000 draws x 0 steps. Time: 3 s.
+A linear model (a = 0.6, b = 0.3, c = 1, s = 0.5, sigma = 0.5, T = 8), particles that share h_1 and
+have independent Gaussian noise, one sequence drawn from the model; log p(X) from the Kalman filter.
+See: the trajectory mixture, Eq. (26), rises to it from below, and L times its gap tends to half the
+relative variance of one weight (Burda et al., 2015); with resampling the gap is smaller and closes,
+too; the per-step mixture, Eq. (17), tends to another number, log prod_t E[p(x_t|h_t)], the dotted
+line. Falsified by: (26) falling with L or above the line, or (17) closing its gap. Cells: 9 sizes x
+3 estimates x 2000 draws x 0 steps. Time: 3 s.
 """
 
 import matplotlib.pyplot as plt
@@ -72,11 +74,21 @@ def plot(numbers):
     ]:
         mean, error = np.array(numbers[name]).T
         values.errorbar(SIZES, mean, 2 * error, color=colour, marker="o", ms=3, lw=1.2)
-        equation = {"trajectory": "Eq. (26)", "resampled": "resampled", "per step": "Eq. (17)"}[name]
+        equation = {"trajectory": "Eq. (26)", "resampled": "resampled", "per step": "Eq. (17)"}[
+            name
+        ]
         values.text(0.97, y, equation, color=colour, ha="right", transform=values.transAxes)
     values.set(xscale="log", xlabel="particles $L$", ylabel="nats")
     mean, error = np.array(numbers["trajectory"]).T
-    scaled.errorbar(SIZES, SIZES * (numbers["log_p"] - mean), 2 * error * SIZES, color=style.TRAJECTORY, marker="o", ms=3, lw=1.2)
+    scaled.errorbar(
+        SIZES,
+        SIZES * (numbers["log_p"] - mean),
+        2 * error * SIZES,
+        color=style.TRAJECTORY,
+        marker="o",
+        ms=3,
+        lw=1.2,
+    )
     scaled.axhline(numbers["limit"], color=style.EXACT, lw=1.0)
     scaled.set(xscale="log", xlabel="particles $L$", title=r"$L$ $\times$ gap of Eq. (26)")
     return figure

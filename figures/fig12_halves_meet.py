@@ -1,11 +1,12 @@
 r"""Which sigma does the bound with L particles want? The two halves of the paper meet.
 
-Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model (a = 0.6, b = 0.3, c = 1, s = 0.5, T = 20),
-particles that share h_1 and have independent noise, four sequences drawn with sigma = 0.5, exact log p(X) from Kalman. See:
-the sigma at which Eq. (26) is largest is 0 for L = 1, and moves towards that of the truth as L grows; with resampling few
-particles are enough. "Noise-free dynamics is optimal" is a statement about one particle.
-Falsified by: a best sigma that stays at 0, or that falls with L.
-Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws (at least 8) x 0 steps. Time: 6 s.
+Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model (a = 0.6, b = 0.3, c
+= 1, s = 0.5, T = 20), particles that share h_1 and have independent noise, four sequences drawn
+with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Eq. (26) is largest is 0 for L
+= 1, and moves towards that of the truth as L grows; with resampling few particles are enough.
+"Noise-free dynamics is optimal" is a statement about one particle. Falsified by: a best sigma that
+stays at 0, or that falls with L. Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws
+(at least 8) x 0 steps. Time: 6 s.
 """
 
 import matplotlib.pyplot as plt
@@ -30,7 +31,9 @@ def compute(rng, *, seeds=1200, steps=0, sizes=SIZES):
         ell = [table(rnn, theta, X, eps, s) for s in SIGMAS]  # the same draws for every sigma
         found["trajectory"][str(L)] = [log_mean_exp(e.sum(axis=0), axis=1).mean() for e in ell]
         choose = multinomial(uniforms)
-        found["resampled"][str(L)] = [resampled(rnn, theta, X, eps, s, choose).sum(axis=0).mean() for s in SIGMAS]
+        found["resampled"][str(L)] = [
+            resampled(rnn, theta, X, eps, s, choose).sum(axis=0).mean() for s in SIGMAS
+        ]
     return found | {"log_p": [kalman.log_p(rnn, theta, X, s).mean() for s in SIGMAS]}
 
 
@@ -41,7 +44,10 @@ def best(curve):
 def headline(numbers):
     found = {"best sigma of log p(X)": (best(numbers["log_p"]), 1e-9)}
     for name in ("trajectory", "resampled"):
-        found |= {f"best sigma, {name}, L = {L}": (best(numbers[name][str(L)]), 0.11) for L in map(int, numbers[name])}
+        found |= {
+            f"best sigma, {name}, L = {L}": (best(numbers[name][str(L)]), 0.11)
+            for L in map(int, numbers[name])
+        }
     return found
 
 
@@ -49,16 +55,29 @@ def plot(numbers):
     figure, axes = plt.subplots(1, 2, sharey=True)
     sizes = list(numbers["trajectory"])
     shades = plt.get_cmap("Oranges")(np.linspace(0.35, 0.95, len(sizes)))
-    for axis, name, title in zip(axes, ("trajectory", "resampled"), ("Eq. (26)", "with resampling"), strict=True):
+    for axis, name, title in zip(
+        axes, ("trajectory", "resampled"), ("Eq. (26)", "with resampling"), strict=True
+    ):
         axis.plot(SIGMAS, numbers["log_p"], color=style.EXACT)
         for shade, L in zip(shades, sizes, strict=True):
             curve = numbers[name][L]
             axis.plot(SIGMAS, curve, color=shade)
             axis.plot(best(curve), max(curve), "o", color=shade, ms=6, mec=style.EXACT, mew=0.6)
         low, high = numbers["log_p"][0], max(numbers["log_p"])
-        axis.set(xlabel=r"$\sigma$", title=title, ylim=(low - 2.0 * (high - low), high + 0.8 * (high - low)))
+        axis.set(
+            xlabel=r"$\sigma$",
+            title=title,
+            ylim=(low - 2.0 * (high - low), high + 0.8 * (high - low)),
+        )
         axis.text(0.97, 0.92, r"exact $\log p(X)$", ha="right", transform=axis.transAxes)
     for i, (shade, L) in enumerate(zip(shades, sizes, strict=True)):
-        axes[0].text(0.04, 0.34 - 0.075 * i, f"$L$ = {L}", color=shade, transform=axes[0].transAxes, fontsize=9)
+        axes[0].text(
+            0.04,
+            0.34 - 0.075 * i,
+            f"$L$ = {L}",
+            color=shade,
+            transform=axes[0].transAxes,
+            fontsize=9,
+        )
     axes[0].set_ylabel("nats per sequence (dots: largest)")
     return figure

@@ -1,11 +1,11 @@
 r"""When do particles collapse into one?
 
-Left: the distance of two particles in random tanh networks (D = 8, fed random numbers), W of norm g, over time, against the
-bound g^(t-1) times the first distance. Right: the written-down model of figure 13, its W scaled to norm g, its emission fitted
-anew: nats a step of Eq. (17) on the fork. See: for g < 1 particles meet at least as fast as g^t, and Eq. (17) falls to what
-one particle scores; tanh(g h) keeps two attractors only for g > 1.
-Falsified by: a distance above its bound, or two modes at g < 1.
-Cells: 4 norms x 20 networks, 13 norms x 1 model, L-BFGS. Time: 2 s.
+Left: the distance of two particles in random tanh networks (D = 8, fed random numbers), W of norm
+g, over time, against the bound g^(t-1) times the first distance. Right: the written-down model of
+figure 13, its W scaled to norm g, its emission fitted anew: nats a step of Eq. (17) on the fork.
+See: for g < 1 particles meet at least as fast as g^t, and Eq. (17) falls to what one particle
+scores; tanh(g h) keeps two attractors only for g > 1. Falsified by: a distance above its bound, or
+two modes at g < 1. Cells: 4 norms x 20 networks, 13 norms x 1 model, L-BFGS. Time: 2 s.
 """
 
 import autograd.numpy as np
@@ -36,12 +36,18 @@ def distances(rng, g):
 
 
 def score(rng, g, train, test, steps):
-    r"""Eq. (17) on the fork for the written-down model with W of norm g: nats a step after fitting C, c and log_s."""
+    r"""Eq. (17) on the fork for the written-down model with W of norm g: nats a step after fitting
+    C, c and log_s.
+    """
     rnn, theta = examples.fork_particles()
     theta["W"] *= g / 2.0
     free = {key: theta[key] for key in ("C", "c", "log_s")}
-    objective = lambda part, X, _: particles.per_step_mixture(rnn, {**theta, **{k: part[k] for k in free}}, X)
-    best = fit(objective, free | {"log_s": np.zeros(1)}, train, rng=rng, method="lbfgs", steps=steps).last
+    objective = lambda part, X, _: particles.per_step_mixture(
+        rnn, {**theta, **{k: part[k] for k in free}}, X
+    )
+    best = fit(
+        objective, free | {"log_s": np.zeros(1)}, train, rng=rng, method="lbfgs", steps=steps
+    ).last
     return objective(best, test, None).mean() / 25
 
 
@@ -64,7 +70,14 @@ def plot(numbers):
         apart.semilogy(t, curves.T, color=colour, lw=0.5, alpha=0.4)
         apart.semilogy(t, np.median(curves, axis=0), color=colour, lw=2.0)
         apart.semilogy(t, g ** (t - 1.0), color=colour, lw=1.0, ls=":")
-        apart.text(0.03, 0.04 + 0.08 * NORMS.index(g), f"$g$ = {g}", color=colour, transform=apart.transAxes, fontsize=9)
+        apart.text(
+            0.03,
+            0.04 + 0.08 * NORMS.index(g),
+            f"$g$ = {g}",
+            color=colour,
+            transform=apart.transAxes,
+            fontsize=9,
+        )
     apart.set(xlabel="$t$", title=r"$\|h_t^1 - h_t^2\|$, dotted: bound", ylim=(1e-9, 1e2))
     scores.plot(GAINS, numbers["score"], "o-", color=style.PER_STEP)
     scores.axhline(FORK_TRUTH, color=style.EXACT, lw=1.0)

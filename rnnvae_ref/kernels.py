@@ -234,7 +234,7 @@ def _log_gaussian_vjp(_ell, args, _):
         s = min_scale + exp_log_s
         z, g = kept[0].reshape(-1, C.shape[1]), g.reshape(-1, 1)
         gz = g * z
-        d["log_s"] += (np.einsum("rm,rm->m", gz, z) - g.sum()) * (exp_log_s / s)
+        d["log_s"] += (np.einsum("rm,rm->m", gz, z) - g.sum()) / s * exp_log_s
         gz /= s
         d["C"] += _outer(H, gz)
         d["c"] += gz.sum(axis=0)

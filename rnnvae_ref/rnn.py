@@ -20,7 +20,7 @@ from rnnvae_ref.numerics import (
     PARTICLES, check_array, check_count, check_number, check_rng, describe, plain_array, untraced,
 )  # fmt: skip
 
-MOST_LOG_S = 300.0  # beyond it the emission's scale, its square or their ratios leave float64
+MOST_LOG_S = 150.0  # beyond it squares and ratios of the emission's scale leave float64
 
 
 @dataclass(frozen=True)
