@@ -1,4 +1,5 @@
-r"""python -m figures.slides: the figures that derivations/teaching.md puts on the screen, in 16:9, in figures/out/slides.
+r"""python -m figures.slides: the figures that derivations/teaching.md puts on the screen, in 16:9,
+in figures/out/slides.
 
 Drawn from the published numbers, so nothing is computed anew. A figure whose panels stand above
 one another becomes one file a row. The smallest text is 24 of 1080 pixels high, or more.
@@ -22,9 +23,13 @@ PIXELS, SMALLEST = 1080, 24
 
 
 def on_screen(text):
-    r"""Names of the figures in the last column of the lectures' tables, in the order of the lectures."""
+    r"""Names of the figures in the last column of the lectures' tables, in the order of the
+    lectures.
+    """
     cells = re.findall(r"^\| \d+-\d+ \|.*\| (.*) \|$", text, flags=re.M)
-    lists = [words for cell in cells for words in re.findall(r"figures? ((?:\d+(?:, | and )?)+)", cell)]
+    lists = [
+        words for cell in cells for words in re.findall(r"figures? ((?:\d+(?:, | and )?)+)", cell)
+    ]
     numbers = dict.fromkeys(number for words in lists for number in re.findall(r"\d+", words))
     return chosen(list(numbers))
 
@@ -47,14 +52,20 @@ def keep_row(figure, row):
 
 
 def fit(figure):
-    r"""Give a figure the shape of a screen, as high as its labels need. Returns the dots per inch."""
-    labels = max(len(axis.get_yticklabels()) * (axis.get_yscale() == "linear") for axis in figure.axes)
-    named = any(text.get_text().isalpha() for axis in figure.axes for text in axis.get_yticklabels())
+    r"""Give a figure the shape of a screen, high enough for its labels. Returns dots per inch."""
+    labels = max(
+        len(axis.get_yticklabels()) * (axis.get_yscale() == "linear") for axis in figure.axes
+    )
+    named = any(
+        text.get_text().isalpha() for axis in figure.axes for text in axis.get_yticklabels()
+    )
     height = min(4.8, max(3.2, 1.0 + 0.34 * labels * named))
     figure.set_size_inches(height * 16 / 9, height)
     least = min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip())
     if least * PIXELS / (72 * height) < SMALLEST:
-        raise ValueError(f"the text of a slide must be {SMALLEST} pixels high or more; got {least} points")
+        raise ValueError(
+            f"the text of a slide must be {SMALLEST} pixels high or more; got {least} points"
+        )
     return PIXELS / height
 
 

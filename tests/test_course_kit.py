@@ -1,4 +1,6 @@
-"""The course kit: the museum of wrong files, the grader in its own process, the skeleton, the sheets."""
+"""The course kit: the museum of wrong files, the grader in its own process, the skeleton, the
+sheets.
+"""
 
 import ast
 import contextlib
@@ -47,7 +49,9 @@ def test_the_reference_solutions_are_right_with_other_seeds(seed):
 @pytest.mark.parametrize("path", MUSEUM, ids=lambda p: p.stem)
 def test_a_museum_piece_turns_only_its_own_exercise_red_and_is_named(path):
     found = grading.graded(verdicts(here(path), seed=4))
-    assert {exercise.number for exercise, v, _, _ in found if v.status == grading.WRONG} == {int(path.stem[2:4])}
+    assert {exercise.number for exercise, v, _, _ in found if v.status == grading.WRONG} == {
+        int(path.stem[2:4])
+    }
     (text,) = [v.text for _, v, _, _ in found if v.status == grading.WRONG]
     hint = re.search(r'^HINT = "(.*)"$', path.read_text(encoding="utf-8"), flags=re.M)[1]
     assert hint in text and not any(v.status == grading.RIGHT for _, v, _, _ in found)
@@ -63,22 +67,34 @@ def test_the_museum_is_large_enough_and_covers_every_exercise():
     "function", [f for f in FUNCTIONS if f.mistakes and not f.judge], ids=lambda f: f.name
 )
 def test_every_known_mistake_can_be_told_from_the_right_answer_and_from_the_others(function):
-    """On the same data the grader calls each mistake by its own name: hints do not shadow one another."""
+    """On the same data the grader calls each mistake by its own name: hints do not shadow one
+    another.
+    """
     for sentence, ways in function.mistakes.items():
         few = ways[:: max(1, len(ways) // 6)] if isinstance(ways, tuple) else (ways,)
         for wrong in few:  # of the many small numbers that can be added to p, a few
             with np.errstate(all="ignore"):
-                answers = [wrong(e, *args) for args, e in zip(*grading.tried(function, 5))]
+                answers = [
+                    wrong(e, *args) for args, e in zip(*grading.tried(function, 5), strict=True)
+                ]
             replies = iter(2 * answers)
-            call = lambda name, args, own=False: {"value": next(replies), "changed": [], "printed": False}
+            call = lambda name, args, own=False: {
+                "value": next(replies),
+                "changed": [],
+                "printed": False,
+            }
             verdict = grading.grade(function, call, seed=5)
             assert verdict == grading.Verdict(grading.WRONG, sentence)
 
 
 def test_a_mistake_nobody_knows_shows_the_smallest_input():
-    off = dict(vars(solutions)) | {"bound": lambda ell, log_w: solutions.bound(ell, log_w) + 0.125 * (len(ell) > 1)}
+    off = dict(vars(solutions)) | {
+        "bound": lambda ell, log_w: solutions.bound(ell, log_w) + 0.125 * (len(ell) > 1)
+    }
     verdict = grading.grade(by_name("bound"), run.Here(off))
-    assert re.match(r"got -?\d.*, expected -?\d.* for ell = \[\[.*\]\], log_w = \[.*\]", verdict.text)
+    assert re.match(
+        r"got -?\d.*, expected -?\d.* for ell = \[\[.*\]\], log_w = \[.*\]", verdict.text
+    )
     assert (
         len(ast.literal_eval(re.search(r"ell = (\[\[.*?\]\])", verdict.text)[1])) == 2
     )  # not the one-step input, which is right
@@ -100,13 +116,13 @@ BAD = {
     "def bound(ell):\n    return 0.0": "TypeError",
     "def bound(ell, log_w):\n    ell += 1\n    return 0.0": "changes its argument ell",
     "bound = 3": "TypeError: 'int' object is not callable",
-    "def bound(ell, log_w)\n    return 0.0": "mine.py cannot be loaded: SyntaxError in line 1 of mine.py",
+    "def bound(ell, log_w)\n    return 0.0": "cannot be loaded: SyntaxError in line 1 of mine.py",
     "import sys\nsys.exit()": None,
     "import nothing_of_the_kind": None,
     "x = 1": None,
     "def bound(ell, log_w):\n    raise NotImplementedError('later')": None,
     "def bound(*args):\n    args[1].sort()\n    return 0.0": "changes its argument log_w",
-    "import numpy as np\ndef bound(ell, log_w):\n    return np.array('abc')": "returns array of <U3",
+    "import numpy\ndef bound(ell, log_w):\n    return numpy.array('abc')": "returns array of <U3",
     "def bound(ell, log_w):\n    return 1j": "returns complex",
     "def bound(ell, log_w):\n    return {'a': 1.0}": "a float is asked; got a dict",
     "def bound(ell, log_w):\n    raise ValueError('two\\nlines')": "ValueError: two lines (line 2)",
@@ -119,19 +135,40 @@ ANSWERS = {
     "three_point": [
         (lambda kappa: 3.0, "two arrays (3,) are asked"),
         (lambda kappa: (["a", "b", "c"], [0.2, 0.6, 0.2]), "can make nothing of this answer"),
-        (lambda kappa: (np.array([-1.0, 0.0, 1.0]) * kappa**0.5, np.array([0.6, -0.2, 0.6])), "0 or larger"),
-        (lambda kappa: (np.array([-2.0, 0.0, 0.5]), np.array([0.2, 0.0, 0.8])), "the nodes must be (-a, 0, a)"),
-        (lambda kappa: (np.array([-1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.5])), "the fourth moment is 1, it must be 2"),
-        (lambda kappa: (np.array([-kappa, 0.0, kappa]), np.array([0.5, kappa - 1, 0.5]) / kappa), "a is the root of kappa"),
-        (lambda kappa: (np.array([-2.0, 0.0, 2.0]), np.array([0.2, 0.6, 0.2])), "the variance is 1.6, it must be 1"),
+        (
+            lambda kappa: (np.array([-1.0, 0.0, 1.0]) * kappa**0.5, np.array([0.6, -0.2, 0.6])),
+            "0 or larger",
+        ),
+        (
+            lambda kappa: (np.array([-2.0, 0.0, 0.5]), np.array([0.2, 0.0, 0.8])),
+            "the nodes must be (-a, 0, a)",
+        ),
+        (
+            lambda kappa: (np.array([-1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.5])),
+            "the fourth moment is 1, it must be 2",
+        ),
+        (
+            lambda kappa: (np.array([-kappa, 0.0, kappa]), np.array([0.5, kappa - 1, 0.5]) / kappa),
+            "a is the root of kappa",
+        ),
+        (
+            lambda kappa: (np.array([-2.0, 0.0, 2.0]), np.array([0.2, 0.6, 0.2])),
+            "the variance is 1.6, it must be 1",
+        ),
     ],
     "best_tilt": [
         (lambda ell, signs: 0.5, "r = 1/2 is the choice of Eq. (6)"),
         (lambda ell, signs: 1.5, "r must lie strictly between 0 and 1"),
         (lambda ell, signs: np.full(2, 0.5), "a float is asked"),
-        (lambda ell, signs: 1 - solutions.best_tilt(ell, signs), "r is the probability of +1, not of -1"),
+        (
+            lambda ell, signs: 1 - solutions.best_tilt(ell, signs),
+            "r is the probability of +1, not of -1",
+        ),
         (lambda ell, signs: solutions.best_tilt(ell, signs) * 0.999, "refine the grid"),
-        (lambda ell, signs: peak(ell, signs, ratio=0.0)[1], "the term log p(path) - log q(path) is missing"),
+        (
+            lambda ell, signs: peak(ell, signs, ratio=0.0)[1],
+            "the term log p(path) - log q(path) is missing",
+        ),
         (lambda ell, signs: local_peak(ell, signs), "That is a local maximum"),
     ],
     "counterexample": [
@@ -153,10 +190,16 @@ ANSWERS = {
             "an array of shape (1,) is asked; got an array of shape (1, 1)",
         ),
         (lambda theta, X: list(solutions.log_likelihood(theta, X)), "is asked; got a list"),
-        (lambda theta, X: solutions.log_likelihood(theta, X).astype(np.float32), "float64 is asked; got float32"),
+        (
+            lambda theta, X: solutions.log_likelihood(theta, X).astype(np.float32),
+            "float64 is asked; got float32",
+        ),
         (lambda theta, X: solutions.log_likelihood(theta, X) * (1 + 1e-6), "not to eight digits"),
         (lambda theta, X: solutions.log_likelihood(theta, X) + X[0] + 1.0, "got "),
-        (lambda theta, X: np.log(np.exp(solutions.log_likelihood(theta, X))), "product of p underflows"),
+        (
+            lambda theta, X: np.log(np.exp(solutions.log_likelihood(theta, X))),
+            "product of p underflows",
+        ),
     ],
 }
 
@@ -187,13 +230,14 @@ HALF_STABLE = {  # right on small numbers of one level only
     """,
     "poisson_mass": """
         def poisson_mass(theta, h, most):                     #! it stops before `most`
-            return sum(np.exp(poisson_log_p(theta, h, np.full((len(h), 1), x))) for x in range(most))
+            x = lambda k: np.full((len(h), 1), k)
+            return sum(np.exp(poisson_log_p(theta, h, x(k))) for k in range(most))
     """,
     "evidence": """
         def evidence(ell, log_w):                             #! the largest of ell is taken out
             m = ell.max()
             return float(len(ell) * m + np.log(np.sum(np.exp(log_w + (ell - m).sum(0)))))
-        def evidence(ell, log_w):                             #! exp(log_w) is 0 for an improbable path
+        def evidence(ell, log_w):                             #! exp(log_w) is 0 for an improbable
             s = ell.sum(0)
             return float(s.max() + np.log(np.exp(log_w) @ np.exp(s - s.max())))
         def evidence(ell, log_w):                             #! exp of large negative numbers is 0
@@ -302,8 +346,12 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "sentence", "source"), PARTS, ids=[f"{n}-{s[:30]}" for n, s, _ in PARTS])
-def test_half_stable_and_common_mistakes_are_wrong_and_named_whatever_the_seed(tmp_path, name, sentence, source):
+@pytest.mark.parametrize(
+    ("name", "sentence", "source"), PARTS, ids=[f"{n}-{s[:30]}" for n, s, _ in PARTS]
+)
+def test_half_stable_and_common_mistakes_are_wrong_and_named_whatever_the_seed(
+    tmp_path, name, sentence, source
+):
     helper = textwrap.dedent(NAMED["trajectory"][NAMED["trajectory"].index("        def run") :])
     head = "import numpy as np\nfrom scipy.special import gammaln, logsumexp\n" + helper
     call = here(tmp_file(tmp_path, head + textwrap.dedent(source.replace("\n        ", "\n"))))
@@ -330,15 +378,23 @@ UNUSUAL = {
     "penalty": lambda a, c, s, sigma, T: (
         0.5 * (c * sigma / s) ** 2 * sum(a ** (2 * i) * (T - 1 - i) for i in range(T - 1))
     ),
-    "three_point": lambda kappa: ([kappa**0.5, -(kappa**0.5), 0], [0.5 / kappa, 0.5 / kappa, 1 - 1 / kappa]),
+    "three_point": lambda kappa: (
+        [kappa**0.5, -(kappa**0.5), 0],
+        [0.5 / kappa, 0.5 / kappa, 1 - 1 / kappa],
+    ),
     "poisson_log_p": lambda theta, h, x: np.array(
         [
-            sum(k * z - math.exp(z) - math.log(math.factorial(k)) for z, k in zip(zs, ks))
-            for zs, ks in zip((h @ theta["C"] + theta["c"]).tolist(), x.tolist())
+            sum(
+                k * z - math.exp(z) - math.log(math.factorial(k))
+                for z, k in zip(zs, ks, strict=True)
+            )
+            for zs, ks in zip((h @ theta["C"] + theta["c"]).tolist(), x.tolist(), strict=True)
         ]
     ),
     "evidence": lambda ell, log_w: np.logaddexp.reduce(log_w + ell.sum(axis=0)),
-    "per_step_mixture": lambda ell: np.logaddexp.reduce(ell - math.log(ell.shape[1]), axis=1).sum(axis=0),
+    "per_step_mixture": lambda ell: np.logaddexp.reduce(ell - math.log(ell.shape[1]), axis=1).sum(
+        axis=0
+    ),
 }
 
 
@@ -354,8 +410,12 @@ def test_what_is_said_of_an_answer_is_short_and_shows_the_shapes_of_the_input():
     assert "for ell of shape (1, 2, 1)" in text("per_step_mixture", lambda ell: ell[0])
     late = text("per_step_mixture", lambda ell: solutions.per_step_mixture(ell) / (len(ell) < 900))
     assert "begins with" in late and len(late) < 300
-    raised = text("bound", lambda ell, log_w: solutions.bound(ell, log_w) if len(ell) < 2 else 1 / 0)
-    assert raised.startswith("ZeroDivisionError: division by zero for ell = [[") and len(raised) < 200
+    raised = text(
+        "bound", lambda ell, log_w: solutions.bound(ell, log_w) if len(ell) < 2 else 1 / 0
+    )
+    assert (
+        raised.startswith("ZeroDivisionError: division by zero for ell = [[") and len(raised) < 200
+    )
 
 
 def case(**changes):
@@ -372,7 +432,9 @@ def local_peak(ell, signs):
     return float(grid[i]) if 0 < i < 498 else solutions.best_tilt(ell, signs)
 
 
-@pytest.mark.parametrize(("name", "i"), [(name, i) for name in ANSWERS for i in range(len(ANSWERS[name]))])
+@pytest.mark.parametrize(
+    ("name", "i"), [(name, i) for name in ANSWERS for i in range(len(ANSWERS[name]))]
+)
 def test_each_wrong_answer_gets_its_own_sentence(name, i):
     answer, sentence = ANSWERS[name][i]
     verdict = grading.grade(by_name(name), run.Here({name: answer}), seed=6)
@@ -387,32 +449,54 @@ def test_a_number_is_a_number_in_every_form(value):
 
 
 def test_right_answers_may_lean_on_helper_files_on_own_signatures_and_on_warnings(tmp_path):
-    """A wrong function in a helper file is one red exercise; an own signature that only the student's own code uses is right."""
-    (tmp_path / "helper.py").write_text(inspect.getsource(solutions) + "\ndef trajectory(theta, X):\n    return X * 1.0\n")
+    """A wrong function in a helper file is one red exercise; an own signature that only the
+    student's own code uses is right.
+    """
+    (tmp_path / "helper.py").write_text(
+        inspect.getsource(solutions) + "\ndef trajectory(theta, X):\n    return X * 1.0\n"
+    )
     path = tmp_file(tmp_path, "from helper import *\nprint('hello')\n")
     found = verdicts(here(path))
     assert {name for name, v in found.items() if v.status == grading.WRONG} == {"trajectory"}
-    text = "import numpy as np\nfrom tests.exercises.solutions import trajectory\ndef log_softmax(z, axis):\n    np.log(0.0)\n"
-    text += "    m = z.max(axis, keepdims=True)\n    return z - m - np.log(np.exp(z - m).sum(axis, keepdims=True))\n"
-    text += inspect.getsource(solutions.log_likelihood).replace("log_softmax(", "log_softmax(axis=-1, z=")
+    text = "import numpy as np\nfrom tests.exercises.solutions import trajectory\n"
+    text += "def log_softmax(z, axis):\n    np.log(0.0)\n    m = z.max(axis, keepdims=True)\n"
+    text += "    return z - m - np.log(np.exp(z - m).sum(axis, keepdims=True))\n"
+    text += inspect.getsource(solutions.log_likelihood).replace(
+        "log_softmax(", "log_softmax(axis=-1, z="
+    )
     own = here(tmp_file(tmp_path, text))
     assert grading.grade(by_name("log_likelihood"), own).status == grading.RIGHT
     only = tmp_file(tmp_path, "import numpy as np\n" + inspect.getsource(solutions.log_likelihood))
-    assert grading.grade(by_name("log_likelihood"), here(only)).status == grading.RIGHT  # what it lacks is the reference's
+    assert (
+        grading.grade(by_name("log_likelihood"), here(only)).status == grading.RIGHT
+    )  # what it lacks is the reference's
 
 
-APART = ("while True", "_exit", "exit()", "input()", "def bound(ell, log_w)\n", "1 / 0")  # the others are as well graded here
+APART = (
+    "while True",
+    "_exit",
+    "exit()",
+    "input()",
+    "def bound(ell, log_w)\n",
+    "1 / 0",
+)  # the others are as well graded here
 
 
 @pytest.mark.parametrize("source", BAD, ids=range(len(BAD)))
 def test_whatever_a_file_does_ends_in_one_sentence(tmp_path, source):
     path = tmp_file(tmp_path, source)
     if any(part in source for part in APART):
-        with contextlib.closing(run.Apart(path, limit=0.5 if "while True" in source else 20.0)) as call:
+        with contextlib.closing(
+            run.Apart(path, limit=0.5 if "while True" in source else 20.0)
+        ) as call:
             verdict = grading.grade(by_name("bound"), call)
     else:
         verdict = grading.grade(by_name("bound"), here(path))
-    assert (BAD[source] in verdict.text and "\n" not in verdict.text) if BAD[source] else verdict.status == grading.TODO
+    assert (
+        (BAD[source] in verdict.text and "\n" not in verdict.text)
+        if BAD[source]
+        else verdict.status == grading.TODO
+    )
 
 
 def test_after_a_crash_the_next_function_is_graded_and_prints_do_no_harm(tmp_path):
@@ -430,7 +514,9 @@ def test_after_a_crash_the_next_function_is_graded_and_prints_do_no_harm(tmp_pat
 
 
 def test_one_mistake_is_one_red_test_because_other_functions_are_the_references(tmp_path):
-    path = tmp_file(tmp_path, inspect.getsource(solutions) + "\ndef log_softmax(z):\n    return z\n")
+    path = tmp_file(
+        tmp_path, inspect.getsource(solutions) + "\ndef log_softmax(z):\n    return z\n"
+    )
     found = verdicts(here(path))
     assert {name for name, v in found.items() if v.status == grading.WRONG} == {"log_softmax"}
 
@@ -443,7 +529,7 @@ def tmp_file(tmp_path, text):
 
 def pytest_of(*arguments, cwd=ROOT):
     return subprocess.run(
-        [sys.executable, "-m", "pytest", str(ROOT / "tests/exercises"), "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", ROOT / "tests/exercises", "-p", "no:cacheprovider", *arguments],
         capture_output=True, text=True, cwd=cwd,
     )  # fmt: skip
 
@@ -457,7 +543,11 @@ def test_the_command_grades_a_skeleton_as_not_done_yet_and_partly_done_work_in_p
     assert ran.returncode == 1 and "0 right, 1 wrong, 10 not done yet" in ran.stdout
     record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     rows = {row["number"]: row for row in record["exercises"]}
-    assert len(rows) == 11 and rows[6]["status"] == "wrong" and (rows[5]["right"], rows[5]["of"]) == (1, 3)
+    assert (
+        len(rows) == 11
+        and rows[6]["status"] == "wrong"
+        and (rows[5]["right"], rows[5]["of"]) == (1, 3)
+    )
     untouched = verdicts(here(tmp_file(tmp_path, skeleton.skeleton())))
     assert grading.lines(untouched)[-1] == "0 right, 0 wrong, 11 not done yet"
 
@@ -470,25 +560,50 @@ def test_the_command_says_what_is_wrong_with_its_arguments(tmp_path):
         ("impl", ""): "--impl must name a Python file",
         ("seed", -1): "--seed must be 0 or larger",
         ("limit", 0.0): "--limit larger than 0",
-        ("json", str(tmp_path / "no" / "out.json")): "--json must name a file in a folder that is there",
+        (
+            "json",
+            str(tmp_path / "no" / "out.json"),
+        ): "--json must name a file in a folder that is there",
     }.items():
         given = {"impl": path, "seed": 0, "limit": 1.0, "json": None} | dict([options])
-        config = SimpleNamespace(stash={}, addinivalue_line=lambda *_: None, getoption=lambda name, *_, given=given: given[name])
+        config = SimpleNamespace(
+            stash={},
+            addinivalue_line=lambda *_: None,
+            getoption=lambda name, *_, given=given: given[name],
+        )
         with pytest.raises(pytest.UsageError, match=sentence):
             conftest.pytest_configure(config)
 
 
-def test_the_command_takes_seed_limit_and_a_path_from_where_it_is_called_and_says_a_broken_file_once(tmp_path):
+def test_the_command_takes_seed_limit_and_a_path_and_says_a_broken_file_once(
+    tmp_path,
+):
     loop = "def trajectory(theta, X):\n    while True:\n        pass\n"
     tmp_file(tmp_path, loop)
     ran = pytest_of(
-        "--impl", "mine.py", "--limit", "0.3", "--seed", "7", "--json", "out.json", "-m", "ex1", "--tb=no", cwd=tmp_path
+        "--impl",
+        "mine.py",
+        "--limit",
+        "0.3",
+        "--seed",
+        "7",
+        "--json",
+        "out.json",
+        "-m",
+        "ex1",
+        "--tb=no",
+        cwd=tmp_path,
     )
     record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert record["seed"] == 7 and "within 0.3 seconds" in record["exercises"][0]["functions"]["trajectory"]["text"], ran.stdout
+    assert (
+        record["seed"] == 7
+        and "within 0.3 seconds" in record["exercises"][0]["functions"]["trajectory"]["text"]
+    ), ran.stdout
     assert "0 right, 1 wrong, 0 not done yet" in ran.stdout
     broken = run.Apart(tmp_file(tmp_path, "def broken(:\n    pass\n"))
-    assert grading.lines(verdicts(broken))[1:] == ["mine.py cannot be loaded: SyntaxError in line 1 of mine.py: invalid syntax"]
+    assert grading.lines(verdicts(broken))[1:] == [
+        "mine.py cannot be loaded: SyntaxError in line 1 of mine.py: invalid syntax"
+    ]
 
 
 def test_another_seed_is_other_data():
@@ -499,7 +614,9 @@ def test_another_seed_is_other_data():
 def test_the_skeleton_has_the_signatures_and_docstrings_of_the_solutions_and_no_more():
     tree = ast.parse(skeleton.skeleton())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert list(functions) == [function.name for function in FUNCTIONS] and set(functions) == set(run.NAMES)
+    assert list(functions) == [function.name for function in FUNCTIONS] and set(functions) == set(
+        run.NAMES
+    )
     assert "Vectors are rows, time comes first" in ast.get_docstring(tree)
     for name, node in functions.items():
         solution = getattr(solutions, name)
@@ -522,7 +639,9 @@ SHEETS = sorted((ROOT / "derivations" / "exercises").glob("[0-9]*.md"))
 def test_each_exercise_has_a_sheet_whose_examples_are_true(exercise):
     (path,) = [path for path in SHEETS if int(path.stem[:2]) == exercise.number]
     text = path.read_text(encoding="utf-8")
-    assert text.startswith(f"# Exercise {exercise.number}: ") and re.search(r"\d+ minutes, level [123]\.", text)
+    assert text.startswith(f"# Exercise {exercise.number}: ") and re.search(
+        r"\d+ minutes, level [123]\.", text
+    )
     assert "\n## Pencil\n" in text and "\n## Code\n" in text and "**Goal.**" in text
     assert all(f"`{function.name}(" in text for function in exercise.functions)
     examples = doctest.testfile(str(path), module_relative=False, globs=dict(vars(solutions)))

@@ -1,8 +1,9 @@
-"""`python -m tests.exercises.classroom FOLDER [--out FOLDER] [--points FILE] [--seed K] ..`: a whole class.
+"""`python -m tests.exercises.classroom FOLDER [--out FOLDER] [--points FILE] [--seed K] ..`: a
+whole class.
 
-Grades every .py and .ipynb file in FOLDER and below, four at a time, each in a process and a folder of
-its own. Writes one JSON file a student, and marks.csv. A run that was stopped goes on where it was:
-a file is graded anew only if it, the seed, or the grader has changed.
+Grades every .py and .ipynb file in FOLDER and below, four at a time, each in a process and a folder
+of its own. Writes one JSON file a student, and marks.csv. A run that was stopped goes on where it
+was: a file is graded anew only if it, the seed, or the grader has changed.
 """
 
 import argparse
@@ -27,7 +28,9 @@ KINDS = (".py", ".ipynb")
 
 def hand_ins(folder):
     """The files to grade, in order. In a student's own folder, helper files beside one are none."""
-    files = [path for path in sorted(folder.rglob("*")) if is_hand_in(path.relative_to(folder), path)]
+    files = [
+        path for path in sorted(folder.rglob("*")) if is_hand_in(path.relative_to(folder), path)
+    ]
     answers = {path for path in files if defines_something(path)}
     helped = {path.parent for path in answers} - {folder}
     return [path for path in files if path in answers or path.parent not in helped]
@@ -53,7 +56,9 @@ def read_points(path):
         points = {int(row["exercise"]): float(row["points"]) for row in rows}
     except (KeyError, TypeError, ValueError):
         points = {}
-    if set(points) != {e.number for e in EXERCISES} or not all(0 <= p < 1e6 for p in points.values()):
+    if set(points) != {e.number for e in EXERCISES} or not all(
+        0 <= p < 1e6 for p in points.values()
+    ):
         wanted = f"the columns exercise,points and one row for each of 1 to {len(EXERCISES)}"
         raise ValueError(f"{path} must have {wanted}, with points of 0 or more")
     return points
@@ -85,7 +90,7 @@ def grade_one(path, folder, seed, limit, total):
 
 
 def marks(record, points):
-    """(points of each exercise, what was said): a share of an exercise's points for each function."""
+    """(points of each exercise, what was said): each function has a share of the points."""
     rows = record["exercises"]
     share = {row["number"]: row["right"] / row["of"] for row in rows}
     earned = {number: value * share.get(number, 0.0) for number, value in points.items()}
@@ -110,7 +115,9 @@ def write_csv(path, records, points):
         total = f"{sum(earned.values()):.4g}"
         rows.append([harmless(name), total, *(f"{earned[n]:.4g}" for n in numbers), harmless(said)])
     with atomic_write(path) as part:
-        with open(part, "w", encoding="utf-8-sig", newline="") as file:  # so that Excel shows umlauts
+        with open(
+            part, "w", encoding="utf-8-sig", newline=""
+        ) as file:  # so that Excel shows umlauts
             csv.writer(file).writerows(rows)
 
 
@@ -159,13 +166,25 @@ def summary(record):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m tests.exercises.classroom", description="Grade a class.")
-    parser.add_argument("folder", type=Path, help="where the .py and .ipynb files are, or folders with them")
-    parser.add_argument("--out", type=Path, help="where marks.csv and the JSON files go (FOLDER_marks)")
-    parser.add_argument("--points", type=Path, default=HERE / "points.csv", help="the table of points")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.exercises.classroom", description="Grade a class."
+    )
+    parser.add_argument(
+        "folder", type=Path, help="where the .py and .ipynb files are, or folders with them"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="where marks.csv and the JSON files go (FOLDER_marks)"
+    )
+    parser.add_argument(
+        "--points", type=Path, default=HERE / "points.csv", help="the table of points"
+    )
     parser.add_argument("--seed", type=int, default=0, help="other data for the same exercises (0)")
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds that one call may take (5)")
-    parser.add_argument("--total", type=float, default=60.0, help="seconds that one file may take (60)")
+    parser.add_argument(
+        "--limit", type=float, default=5.0, help="seconds that one call may take (5)"
+    )
+    parser.add_argument(
+        "--total", type=float, default=60.0, help="seconds that one file may take (60)"
+    )
     parser.add_argument("--jobs", type=int, default=4, help="files at a time (4)")
     return parser.parse_args()
 
@@ -174,7 +193,9 @@ def main():
     args = arguments()
     folder = args.folder.resolve()
     if not folder.is_dir():
-        raise SystemExit(f"DIR must name a folder with the files of a class; there is no {args.folder}")
+        raise SystemExit(
+            f"DIR must name a folder with the files of a class; there is no {args.folder}"
+        )
     if args.seed < 0 or args.limit <= 0 or args.total <= 0 or args.jobs < 1:
         raise SystemExit("--seed must be 0 or larger; --limit, --total and --jobs larger than 0")
     out = (args.out or folder.with_name(f"{folder.name}_marks")).resolve()

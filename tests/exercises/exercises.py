@@ -33,11 +33,7 @@ EXERCISES = (
     Exercise(
         3,
         "Truncated backpropagation and its bias",
-        (
-            Function(
-                "truncated_gradient", model.truncations, model.by_autograd, model.TRUNCATED
-            ),
-        ),
+        (Function("truncated_gradient", model.truncations, model.by_autograd, model.TRUNCATED),),
     ),
     Exercise(
         4,
@@ -124,10 +120,6 @@ EXERCISES = (
     Exercise(
         11,
         "Resampling now and then",
-        (
-            Function(
-                "evidence_in_stretches", mix.stretches, mix.exact_stretches, mix.STRETCHES
-            ),
-        ),
+        (Function("evidence_in_stretches", mix.stretches, mix.exact_stretches, mix.STRETCHES),),
     ),
 )

@@ -44,7 +44,9 @@ def grade(function, call, seed=0):
                 again = ask(function, own, seed)
                 if not early(again[-1]) and not any(faults(function, again, seed)):
                     verdict = right(function, own, again)
-            return verdict if verdict.status != WRONG else explained(function, replies, seed, verdict)
+            return (
+                verdict if verdict.status != WRONG else explained(function, replies, seed, verdict)
+            )
     except Exception as error:  # an answer that no judge foresaw must not end the grading
         name = type(error).__name__
         return Verdict(WRONG, f"the grader can make nothing of this answer ({name})")
@@ -295,9 +297,7 @@ def record_of(verdicts, impl, seed, warnings=()):
                 "right": right,
                 "of": of,
                 "functions": {
-                    f.name: vars(verdicts[f.name])
-                    for f in exercise.functions
-                    if f.name in verdicts
+                    f.name: vars(verdicts[f.name]) for f in exercise.functions if f.name in verdicts
                 },
             }
             for exercise, verdict, right, of in graded(verdicts)

@@ -47,17 +47,16 @@ SMALL += [np.finfo(float).eps, np.finfo(float).tiny]
 
 
 def plus(of):
-    """The ways to keep log p from -inf that change it; of(change, *arguments) is the answer then."""
+    """The ways to keep log p from -inf that change it: of(change, *arguments) is the answer."""
     ways = [lambda p, s: p + s, lambda p, s: np.maximum(p, s), lambda p, s: np.clip(p, s, 1 - s)]
-    return {
-        "a small number is added to p, or p is cut off below: that is not log p; stay in logarithms": tuple(
-            lambda e, *args, way=way, small=small: of(
-                lambda log_p: np.log(way(np.exp(log_p), small)), e, *args
-            )
-            for way in ways
-            for small in SMALL
+    forms = tuple(
+        lambda e, *args, way=way, small=small: of(
+            lambda log_p: np.log(way(np.exp(log_p), small)), e, *args
         )
-    }
+        for way in ways
+        for small in SMALL
+    )
+    return {"a small number is added to p, or p is cut off below; stay in logarithms": forms}
 
 
 def log_mean(rows):

@@ -39,9 +39,9 @@ def log_L(ell):
 UNDERFLOW = "exp of large negative numbers is 0, and its log -inf: take the largest out first"
 OWN = "one largest number is taken out for all sequences; each needs its own"
 COMMON = {
-    "the mean of the logs stands where the log of the mean belongs": lambda e, ell: (
-        ell.sum(axis=0).mean(axis=0)
-    ),
+    "the mean of the logs stands where the log of the mean belongs": lambda e, ell: ell.sum(
+        axis=0
+    ).mean(axis=0),
     "particles are the second axis, sequences the third: ell is (T, L, N)": (
         lambda e, ell: logsumexp(ell.sum(axis=0), axis=1) - np.log(ell.shape[2]),
         lambda e, ell: (logsumexp(ell, axis=2) - np.log(ell.shape[2])).sum(axis=0),
@@ -55,8 +55,8 @@ COMMON = {
         lambda e, ell: np.log(np.exp(ell).sum(axis=0).mean(axis=0)),
         lambda e, ell: np.log(np.exp(ell).mean(axis=1).sum(axis=0)),
     ),
-    "the mean is over particles and steps; steps multiply": lambda e, ell: (
-        np.log(np.exp(ell).mean(axis=(0, 1)))
+    "the mean is over particles and steps; steps multiply": lambda e, ell: np.log(
+        np.exp(ell).mean(axis=(0, 1))
     ),
     "that is the first particle alone": lambda e, ell: ell[:, 0].sum(axis=0),
     **SIGN,
@@ -243,18 +243,16 @@ STRETCHES = {
         lambda e, ell, r: math.fsum(map(log_mean, ell.tolist()))
     ),
     "only steps after which there was a resampling are counted, each by itself": (
-        lambda e, ell, r: math.fsum(
-            map(log_mean, ell[np.append(r, True)].tolist())
-        )
+        lambda e, ell, r: math.fsum(map(log_mean, ell[np.append(r, True)].tolist()))
     ),
-    "cuts are ignored: after a resampling all weights are equal again": lambda e, ell, r: (
-        log_mean(ell.sum(axis=0).tolist())
+    "cuts are ignored: after a resampling all weights are equal again": lambda e, ell, r: log_mean(
+        ell.sum(axis=0).tolist()
     ),
     "weights are not reset: after a resampling all start at 1": lambda e, ell, r: math.fsum(
         log_mean(ell[:b].sum(axis=0).tolist()) for b in [*np.flatnonzero(r) + 1, len(ell)]
     ),
-    "only the last stretch is counted": lambda e, ell, r: (
-        exact_stretches(ell[last(r) :], r[last(r) :])
+    "only the last stretch is counted": lambda e, ell, r: exact_stretches(
+        ell[last(r) :], r[last(r) :]
     ),
     "- log L is missing in each stretch": lambda e, ell, r: (
         e + (1 + r.sum()) * math.log(ell.shape[1])
@@ -273,18 +271,18 @@ STRETCHES = {
     "the last stretch is left out": lambda e, ell, r: (
         e - exact_stretches(ell[last(r) :], r[last(r) :])
     ),
-    "the first row of each stretch but the first is left out": lambda e, ell, r: (
-        exact_stretches(np.where(np.append(False, r)[:, None], 0.0, ell), r)
+    "the first row of each stretch but the first is left out": lambda e, ell, r: exact_stretches(
+        np.where(np.append(False, r)[:, None], 0.0, ell), r
     ),
     "log L is subtracted at each step; there is one mean in each stretch": lambda e, ell, r: (
         e - (len(ell) - 1 - r.sum()) * math.log(ell.shape[1])
     ),
-    "the mean of the logs stands where the log of the mean belongs": lambda e, ell, r: (
-        ell.mean(axis=1).sum()
-    ),
+    "the mean of the logs stands where the log of the mean belongs": lambda e, ell, r: ell.mean(
+        axis=1
+    ).sum(),
     "that is the best particle of each stretch": by_stretch(lambda part: part.sum(axis=0).max()),
-    "the probabilities of the stretches are summed; they multiply": lambda e, ell, r: (
-        logsumexp([log_mean(part.sum(axis=0).tolist()) for part in parts(ell, r)])
+    "the probabilities of the stretches are summed; they multiply": lambda e, ell, r: logsumexp(
+        [log_mean(part.sum(axis=0).tolist()) for part in parts(ell, r)]
     ),
     UNDERFLOW: by_stretch(lambda part: np.log(np.exp(part.sum(axis=0)).mean())),
     "the largest of ell is taken out; take out the largest of a stretch's sums": tuple(

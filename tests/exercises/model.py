@@ -7,7 +7,7 @@ import numpy as np
 from autograd import grad
 from scipy.special import gammaln, logsumexp, pdtr
 
-from rnnvae_ref import RNN, Categorical, F, log_likelihood
+from rnnvae_ref import RNN, Categorical, F
 from tests.exercises.kinds import BITS, SIGN, plus
 
 
@@ -36,14 +36,17 @@ def as_model(theta, X):
     return rnn, theta | {"h1": theta["h1"][None]}, X
 
 
-def trajectory(theta, X, kept={}):
+KEPT = {}
+
+
+def trajectory(theta, X):
     """H, once for each input: a hundred mistakes may be tried on it."""
-    if len(kept) > 40:
-        kept.clear()
+    if len(KEPT) > 40:
+        KEPT.clear()
     key = (id(theta), id(X))
-    if key not in kept:
-        kept[key] = (theta, X, F(*as_model(theta, X))[:, 0])  # the inputs, too, or ids come again
-    return kept[key][2]
+    if key not in KEPT:
+        KEPT[key] = (theta, X, F(*as_model(theta, X))[:, 0])  # the inputs, too, or ids come again
+    return KEPT[key][2]
 
 
 def log_softmax(z):
@@ -90,9 +93,9 @@ def first_alone(e, th, X):
 TRAJECTORY = {
     "x_t is fed into h_t where x_{t-1} belongs": lambda e, th, X: other_trajectory(th, X, X[1:]),
     "h_1 is used twice: h_2 = f(h_1, x_1), not h_1": lambda e, th, X: doubled(th, X),
-    "h_1 is skipped: H[0] is h_1 itself, not f(h_1, x_1)": lambda e, th, X: (
-        other_trajectory(th, X, X)[1:]
-    ),
+    "h_1 is skipped: H[0] is h_1 itself, not f(h_1, x_1)": lambda e, th, X: other_trajectory(
+        th, X, X
+    )[1:],
     "tanh is missing": run(phi=lambda a: a),
     "that is the sigmoid 1 / (1 + exp(-a)); tanh is asked": run(phi=sigmoid),
     "that is max(a, 0); tanh is asked": run(phi=lambda a: np.maximum(a, 0)),
@@ -100,8 +103,8 @@ TRAJECTORY = {
         lambda e, th, X: other_trajectory(th, X, X[:-1], phi=lambda a: a, keep=np.tanh),
         lambda e, th, X: before_W(th, X),
     ),
-    "W is transposed: vectors are rows, h W": lambda e, th, X: (
-        other_trajectory(th, X, X[:-1], W=th["W"].T)
+    "W is transposed: vectors are rows, h W": lambda e, th, X: other_trajectory(
+        th, X, X[:-1], W=th["W"].T
     ),
     "the product h W is taken entry by entry; it is a product of a row and a matrix": (
         lambda e, th, X: entrywise(th, X)
@@ -116,11 +119,11 @@ TRAJECTORY = {
     "symbols are counted from 0, so x is row x of U, not row x - 1": lambda e, th, X: (
         other_trajectory(th, X, X[:-1] - 1)
     ),
-    "the first sequence's symbol is fed to all sequences": lambda e, th, X: (
-        other_trajectory(th, X, np.repeat(X[:-1, :1], X.shape[1], axis=1))
+    "the first sequence's symbol is fed to all sequences": lambda e, th, X: other_trajectory(
+        th, X, np.repeat(X[:-1, :1], X.shape[1], axis=1)
     ),
-    "the first step's symbol is fed at all steps": lambda e, th, X: (
-        other_trajectory(th, X, np.repeat(X[:1], len(X) - 1, axis=0))
+    "the first step's symbol is fed at all steps": lambda e, th, X: other_trajectory(
+        th, X, np.repeat(X[:1], len(X) - 1, axis=0)
     ),
     "X is read backwards in time": lambda e, th, X: other_trajectory(th, X, X[::-1][:-1]),
     "H holds whole numbers: it was made for integers, which cut the states off": (
@@ -161,7 +164,12 @@ def logits(rng):
     level = np.array([[0.0], [-3000.0]])
     far = rng.standard_normal((3, 2, 4)) + level + np.array([0.0, 900.0, -5000.0])[:, None, None]
     small = [(rng.standard_normal(3),), (rng.standard_normal((2, 3)),)]
-    return [*small, (rng.standard_normal((3, 2, 4)),), (far,), (2000 * rng.standard_normal((4, 2, 3)),)]
+    return [
+        *small,
+        (rng.standard_normal((3, 2, 4)),),
+        (far,),
+        (2000 * rng.standard_normal((4, 2, 3)),),
+    ]
 
 
 def along(axis):
@@ -212,7 +220,9 @@ SOFTMAX = {
 }
 
 
-def score(theta, X, H, shift=0, first=0, of=lambda log_p: log_p, table=None, c=True, read=lambda X: X):
+def score(
+    theta, X, H, shift=0, first=0, of=lambda log_p: log_p, table=None, c=True, read=lambda X: X
+):
     """sum_t of log p(x_{t+shift} | h_t) for t >= first, as a likelihood with a mistake."""
     log_p = (table or log_softmax)(H @ theta["C"] + theta["c"] * c)
     at = read(X)[first + shift :, :, None]
@@ -241,11 +251,11 @@ LIKELIHOOD = {
     "divided by T: nats per sequence are asked, a sum over t and not a mean": lambda e, th, X: (
         e / len(X)
     ),
-    "h_t has already seen x_t: x_t is fed where x_{t-1} belongs": lambda e, th, X: (
-        score(th, X, other_trajectory(th, X, X[1:]))
+    "h_t has already seen x_t: x_t is fed where x_{t-1} belongs": lambda e, th, X: score(
+        th, X, other_trajectory(th, X, X[1:])
     ),
-    "x_t is scored at h_{t+1}, which has seen it: x_t belongs to h_t": lambda e, th, X: (
-        score(th, X, other_trajectory(th, X, X)[1:])
+    "x_t is scored at h_{t+1}, which has seen it: x_t belongs to h_t": lambda e, th, X: score(
+        th, X, other_trajectory(th, X, X)[1:]
     ),
     "x_{t+1} is scored at h_t: x_t belongs to h_t": scored(shift=1),
     "the first step is left out: h_1 predicts x_1": scored(first=1),
@@ -350,8 +360,8 @@ TRUNCATED = {
     "the state is detached at every step: that is k = 1, whatever k": lambda e, th, X, k: (
         by_autograd(th, X, 1)
     ),
-    "nothing is truncated: that is the full gradient, whatever k": lambda e, th, X, k: (
-        by_autograd(th, X, len(X))
+    "nothing is truncated: that is the full gradient, whatever k": lambda e, th, X, k: by_autograd(
+        th, X, len(X)
     ),
     "one step too many: that is k + 1": lambda e, th, X, k: by_autograd(th, X, k + 1),
     "one step too few: that is k - 1": lambda e, th, X, k: by_autograd(th, X, max(k - 1, 0)),
@@ -361,17 +371,21 @@ TRUNCATED = {
     **SIGN,
     "the result is transposed: W_ij leads from h_i to h_j": lambda e, *_: e.T,
     "W stands where its transpose belongs on the way back": passed(back=lambda W: W),
-    "the way back lacks W: the derivative passes through W at each step": passed(back=lambda W: 1.0 * np.eye(len(W))),
+    "the way back lacks W: the derivative passes through W at each step": passed(
+        back=lambda W: 1.0 * np.eye(len(W))
+    ),
     "lambda is not carried back: it stays that of step t": passed(go_on=False),
     "h_s stands where h_{s-1} belongs": passed(left=lambda H, s: H[s]),
     "the derivative of tanh, 1 - h^2, is missing": passed(slope=lambda H, s: 1.0),
-    "1 - h stands where the derivative of tanh, 1 - h^2, belongs": passed(slope=lambda H, s: 1 - H[s]),
+    "1 - h stands where the derivative of tanh, 1 - h^2, belongs": passed(
+        slope=lambda H, s: 1 - H[s]
+    ),
     "h (1 - h) is the derivative of the sigmoid; that of tanh is 1 - h^2": passed(
         slope=lambda H, s: H[s] * (1 - H[s])
     ),
     "1 - h_{s-1}^2 stands where 1 - h_s^2 belongs": passed(slope=lambda H, s: 1 - H[s - 1] ** 2),
-    "onehot(x_t) is missing: softmax alone is left": lambda e, th, X, k: (
-        backward(th, X, k, hot=lambda x, X, t: len(th["c"]))
+    "onehot(x_t) is missing: softmax alone is left": lambda e, th, X, k: backward(
+        th, X, k, hot=lambda x, X, t: len(th["c"])
     ),
     "the softmax is missing: onehot(x_t) alone is left": lambda e, th, X, k: (
         backward(th, X, k) - backward(th, X, k, hot=lambda x, X, t: len(th["c"]))
@@ -389,22 +403,20 @@ TRUNCATED = {
     "the sequence is cut into chunks of k steps; here every term goes back k steps": (
         lambda e, th, X, k: by_autograd(th, X, k, start=chunks)
     ),
-    "the last term only: every t has a term": lambda e, th, X, k: (
-        by_autograd(th, X, k, terms=[len(X) - 1])
+    "the last term only: every t has a term": lambda e, th, X, k: by_autograd(
+        th, X, k, terms=[len(X) - 1]
     ),
-    "the last term is left out: t runs to T": lambda e, th, X, k: (
-        by_autograd(th, X, k, terms=range(len(X) - 1))
+    "the last term is left out: t runs to T": lambda e, th, X, k: by_autograd(
+        th, X, k, terms=range(len(X) - 1)
     ),
-    "the last k terms only: every t has a term": lambda e, th, X, k: (
-        by_autograd(th, X, k, terms=range(max(len(X) - k, 0), len(X)))
+    "the last k terms only: every t has a term": lambda e, th, X, k: by_autograd(
+        th, X, k, terms=range(max(len(X) - k, 0), len(X))
     ),
     "only the step farthest back is kept: all of the k steps are summed": lambda e, th, X, k: (
         by_autograd(th, X, k) - by_autograd(th, X, max(k - 1, 0))
     ),
     "it goes back from T only, k steps: every term goes back k steps of its own": (
-        lambda e, th, X, k: by_autograd(
-            th, X, k, start=lambda t, k: min(t, max(len(X) - 1 - k, 0))
-        )
+        lambda e, th, X, k: by_autograd(th, X, k, start=lambda t, k: min(t, max(len(X) - 1 - k, 0)))
     ),
     "divided by T: the gradient of a sum over t is asked": lambda e, th, X, k: e / len(X),
 }
@@ -494,7 +506,9 @@ POISSON = {
     "log x stands where log x! belongs": lambda e, th, h, x: (
         e + (gammaln(x + 1) - np.log(x)).sum(axis=1)
     ),
-    "log x! is added; it must be subtracted": lambda e, th, h, x: e + 2 * gammaln(x + 1).sum(axis=1),
+    "log x! is added; it must be subtracted": lambda e, th, h, x: (
+        e + 2 * gammaln(x + 1).sum(axis=1)
+    ),
     "x! stands where log x! belongs": lambda e, th, h, x: (
         e + (gammaln(x + 1) - float_factorial(x)).sum(axis=1)
     ),
@@ -515,28 +529,26 @@ POISSON = {
     ),
     "the rate is exp(h C + c), not h C + c": (
         lambda e, th, h, x: e + (rates(th, h) - logs(th, h)).sum(axis=1),
-        lambda e, th, h, x: (
-            x * np.log(logs(th, h)) - logs(th, h) - gammaln(x + 1)
-        ).sum(axis=1),
+        lambda e, th, h, x: (x * np.log(logs(th, h)) - logs(th, h) - gammaln(x + 1)).sum(axis=1),
     ),
     "r stands where log r belongs: x log r - r - log x!": lambda e, th, h, x: (
         e + (x * (rates(th, h) - logs(th, h))).sum(axis=1)
     ),
     "the term - r is missing": lambda e, th, h, x: e + rates(th, h).sum(axis=1),
     "the term x log r is missing": lambda e, th, h, x: e - (x * logs(th, h)).sum(axis=1),
-    "c is left out: the rate is exp(h C + c)": lambda e, th, h, x: (
-        exact_poisson(th | {"c": 0 * th["c"]}, h, x)
+    "c is left out: the rate is exp(h C + c)": lambda e, th, h, x: exact_poisson(
+        th | {"c": 0 * th["c"]}, h, x
     ),
     "that is the table of log p(x_m | h); sum it over the M counts": lambda e, *a: table(*a),
     "all rows are summed up; one number for each is asked": (
         lambda e, *_: e.sum(),
         lambda e, *_: 0 * e + e.sum(),
     ),
-    "the sum runs over rows; it must run over the M counts of each row": lambda e, *a: (
-        table(*a).sum(axis=0)
-    ),
-    "p is summed over the M counts; they are independent, so log p is": lambda e, *a: (
-        np.log(np.exp(table(*a)).sum(axis=1))
+    "the sum runs over rows; it must run over the M counts of each row": lambda e, *a: table(
+        *a
+    ).sum(axis=0),
+    "p is summed over the M counts; they are independent, so log p is": lambda e, *a: np.log(
+        np.exp(table(*a)).sum(axis=1)
     ),
     "that is the mean over rows; one number for each is asked": lambda e, *_: e.mean(),
     "the mean over dimensions; a sum is asked": lambda e, th, h, x: e / x.shape[1],
@@ -566,11 +578,11 @@ MASS = {
     "it stops before `most`": both(
         lambda e, th, h, most: pdtr(most - 1, rate(th, h)) if most else 0 * e
     ),
-    "it goes beyond `most`: the last count is `most` itself": lambda e, th, h, most: (
-        pdtr(most + 1, rate(th, h))
+    "it goes beyond `most`: the last count is `most` itself": lambda e, th, h, most: pdtr(
+        most + 1, rate(th, h)
     ),
-    "that is p(most) alone; all counts up to it are summed": lambda e, th, h, most: (
-        mass_with(th, h, [most])
+    "that is p(most) alone; all counts up to it are summed": lambda e, th, h, most: mass_with(
+        th, h, [most]
     ),
     "that is what lies above `most`: 1 minus the mass": lambda e, *_: 1 - e,
     "that is the log of the mass": lambda e, *_: np.log(e),
@@ -578,8 +590,8 @@ MASS = {
         k * np.log(rate(th, h)) - rate(th, h) - gammaln(k + 1) for k in range(most + 1)
     ),
     "a mean over counts; a sum is asked": lambda e, th, h, most: e / (most + 1),
-    "c is left out: the rate is exp(h C + c)": lambda e, th, h, most: (
-        pdtr(most, rate(th | {"c": 0 * th["c"]}, h))
+    "c is left out: the rate is exp(h C + c)": lambda e, th, h, most: pdtr(
+        most, rate(th | {"c": 0 * th["c"]}, h)
     ),
     "the rate is exp(h C + c), not h C + c": lambda e, th, h, most: pdtr(most, logs(th, h)[:, 0]),
     "all rows are summed up; one number for each is asked": (

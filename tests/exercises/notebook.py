@@ -1,7 +1,8 @@
-"""`python -m tests.exercises.notebook [FILE]`: the lab as one notebook, from the sheets and the skeleton.
+"""`python -m tests.exercises.notebook [FILE]`: the lab as one notebook, from the sheets and the
+skeleton.
 
-For each exercise: its sheet, a cell for the pencil part, the functions to fill in, the sheet's example,
-and check(n), which calls the same grader on the cells that have run.
+For each exercise: its sheet, a cell for the pencil part, the functions to fill in, the sheet's
+example, and check(n), which calls the same grader on the cells that have run.
 """
 
 import argparse
@@ -19,15 +20,18 @@ from tests.exercises.submission import SETUP, Part, parsed
 SHEETS = run.ROOT / "derivations" / "exercises"
 HEAD = """# Lab: an RNN as a variational model
 
-Eleven exercises on Sohl-Dickstein and Kingma, arXiv:1504.08025. Run the next two cells first. Then, for
-each exercise: read the sheet, write the pencil part into the cell below it, fill in the functions,
-run their cell, and run `check(n)`. It grades the cells that you have run, in a process of its own.
+Eleven exercises on Sohl-Dickstein and Kingma, arXiv:1504.08025. Run the next two cells first. Then,
+for each exercise: read the sheet, write the pencil part into the cell below it, fill in the
+functions, run their cell, and run `check(n)`. It grades the cells that you have run, in a process
+of its own.
 
 {conventions}
 
 Hand in this notebook as it is; `make check IMPL={name}` and `make class` grade it.
 """
-FIND = SETUP + """, beside the notebook or in a zip, and what Python lacks.
+FIND = (
+    SETUP
+    + """, beside the notebook or in a zip, and what Python lacks.
 import importlib.util, pathlib, subprocess, sys, zipfile
 
 def is_repository(folder):
@@ -46,7 +50,8 @@ if root is None:
                      "or, on Colab, upload the repository's zip beside the notebook, or clone it.")
 lacking = [name for name in ("numpy", "scipy", "autograd") if not importlib.util.find_spec(name)]
 if lacking and subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", *lacking]):
-    raise SystemExit(f"Python lacks {', '.join(lacking)}: start Jupyter from the repository's own .venv")
+    raise SystemExit(f"Python lacks {', '.join(lacking)}: start Jupyter from the "
+                     "repository's own .venv")
 sys.path.insert(0, str(root))
 for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
     del sys.modules[name]  # another package may have that name
@@ -55,6 +60,7 @@ from tests.exercises.notebook import checker
 check = checker(get_ipython())
 print("ready:", root.name)
 """
+)
 
 
 def notebook(name="lab.ipynb"):
@@ -118,7 +124,9 @@ def example(text):
 
 
 def markdown(name, text):
-    text = re.sub(r"^```python\n.*?^```\n?", "", text, flags=re.M | re.S)  # it has a cell of its own
+    text = re.sub(
+        r"^```python\n.*?^```\n?", "", text, flags=re.M | re.S
+    )  # it has a cell of its own
     text = re.sub(r"```math\n(.*?)\n```", r"$$\n\1\n$$", text, flags=re.S)
     text = re.sub(r"\$`(.+?)`\$", r"$\1$", text)
     text = re.sub(r"\]\((\.\./)?(?!http)([\w./#-]+)\)", from_root, text)
@@ -144,7 +152,9 @@ def cell(name, kind, text):
 
 
 def checker(shell, limit=5.0):
-    """check(n) for a notebook's shell: the verdict on exercise n, or on all of them, and what to mend."""
+    """check(n) for a notebook's shell: the verdict on exercise n, or on all of them, and what to
+    mend.
+    """
 
     def check(number=None, seed=0):
         numbers = {exercise.number for exercise in EXERCISES}
@@ -157,7 +167,7 @@ def checker(shell, limit=5.0):
 
 
 def cells_of(shell):
-    """(number, text) of the cells that have run, in that order, without those that Python refused."""
+    """(number, text) of the cells that have run, without those that Python refused."""
     texts = shell.history_manager.input_hist_raw
     return [(i, text) for i, text in enumerate(texts) if i and reads(text)]
 
@@ -187,11 +197,15 @@ def check_cells(cells, exercises, seed=0, limit=5.0):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.exercises.notebook", description="Write the lab.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.exercises.notebook", description="Write the lab."
+    )
     parser.add_argument("file", nargs="?", default="lab.ipynb")
     path = Path(parser.parse_args().file)
     if path.exists():
-        raise SystemExit(f"{path} is there already, and is left as it is; give another name, or move it away")
+        raise SystemExit(
+            f"{path} is there already, and is left as it is; give another name, or move it away"
+        )
     text = json.dumps(notebook(path.name), indent=1, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
     print(f"{path} is written. Open it with Jupyter, VS Code or Colab.")

@@ -1,4 +1,5 @@
-"""Runs a student's functions: here, or in a process of their own that may hang, crash or exit without harm.
+"""Runs a student's functions: here, or in a process of their own that may hang, crash or exit
+without harm.
 
 That process reads calls as pickles and writes what came of each.
 """
@@ -25,25 +26,41 @@ from tests.exercises import solutions
 from tests.exercises.submission import is_stub, loaded, sentence
 
 ROOT = Path(__file__).parents[2]
-NAMES = [name for name, f in vars(solutions).items() if inspect.isfunction(f) and f.__module__ == solutions.__name__]
+NAMES = [
+    name
+    for name, f in vars(solutions).items()
+    if inspect.isfunction(f) and f.__module__ == solutions.__name__
+]
 
 
 def outcome(function, args, name, submission=None):
-    """What came of function(*args): a dict with "value", or "error", or "todo"; "printed" and "changed" tell side effects."""
+    """What came of function(*args): a dict with "value", or "error", or "todo"; "printed" and
+    "changed" tell side effects.
+    """
     given, screen = copy.deepcopy(args), io.TextIOWrapper(io.BytesIO())
     where = submission.where if submission else lambda error: ""
     try:
-        with contextlib.redirect_stdout(screen), warnings.catch_warnings(), np.errstate(all="ignore"):
+        with (
+            contextlib.redirect_stdout(screen),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")
             value = function(*given)
     except SystemExit:
         return {"error": "it calls sys.exit(); return instead"}
     except Exception as error:
-        if isinstance(error, NotImplementedError) and (not error.args or raised_in(submission, error)):
+        if isinstance(error, NotImplementedError) and (
+            not error.args or raised_in(submission, error)
+        ):
             return {"todo": True}
         return {"error": f"{sentence(error)} {where(error)}".strip()}
     screen.flush()
-    changed = [key for key, new, old in zip(parameters(name), given, args, strict=True) if not same(new, old)]
+    changed = [
+        key
+        for key, new, old in zip(parameters(name), given, args, strict=True)
+        if not same(new, old)
+    ]
     return {"value": plain(value), "printed": bool(screen.buffer.getvalue()), "changed": changed}
 
 
@@ -75,7 +92,11 @@ def plain(value):
     if type(value) is np.ndarray:
         return value if value.dtype.kind in "biuf" else Unknown(f"array of {value.dtype}")
     own = isinstance(value, np.ndarray) or type(value).__module__ not in ("builtins", "numpy")
-    return Unknown(type(value).__name__) if own or not isinstance(value, int | float | np.number | None) else value
+    return (
+        Unknown(type(value).__name__)
+        if own or not isinstance(value, int | float | np.number | None)
+        else value
+    )
 
 
 class Unknown(str):
@@ -89,7 +110,9 @@ class Here:
         self.functions = functions
 
     def __call__(self, name, args, own=False):
-        return outcome(self.functions[name], args, name) if name in self.functions else {"todo": True}
+        return (
+            outcome(self.functions[name], args, name) if name in self.functions else {"todo": True}
+        )
 
 
 class Apart:
@@ -111,12 +134,17 @@ class Apart:
         return self.broken or self.ask((name, args, own))
 
     def start(self):
-        """Load the file; one that does not end, without what it runs. Returns what went wrong, or None."""
+        """Load the file; one that does not end, without what it runs. Returns what went wrong, or
+        None.
+        """
         reply = self.load()
         if "ended" in reply and not self.plain:
             self.plain, first = True, reply["error"]
             reply = self.load()
-            reply["warnings"] = [f"loading: {first}; only its definitions were run", *reply.get("warnings", [])]
+            reply["warnings"] = [
+                f"loading: {first}; only its definitions were run",
+                *reply.get("warnings", []),
+            ]
         self.warnings = reply.get("warnings", []) if self.warnings is None else self.warnings
         if "error" not in reply:
             return None
@@ -125,13 +153,21 @@ class Apart:
 
     def load(self):
         call = f"serve({str(self.path)!r}, {str(self.folder)!r}, {self.plain})"
-        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {__name__} import serve; {call}"
-        pipe, threads = subprocess.PIPE, ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {__name__} import serve; {call}"
+        )
+        pipe, threads = (
+            subprocess.PIPE,
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        )
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code], stdin=pipe, stdout=pipe, cwd=self.folder, start_new_session=True,
+            [sys.executable, "-P", "-c", code],
+            stdin=pipe, stdout=pipe, cwd=self.folder, start_new_session=True,
             env=os.environ | dict.fromkeys(threads, "1") | {"MPLBACKEND": "Agg"},
         )  # fmt: skip
-        return self.ask(None, self.limit + 10.0)  # the first start may read libraries from a slow disk
+        return self.ask(
+            None, self.limit + 10.0
+        )  # the first start may read libraries from a slow disk
 
     def ask(self, call, limit=None):
         """One call, one reply; a process that hangs or ends is replaced at the next call."""
@@ -145,7 +181,10 @@ class Apart:
         except (EOFError, OSError, pickle.UnpicklingError):
             code = self.close()
             hung = f"it did not finish within {limit:g} seconds: is there an endless loop?"
-            return {"error": hung if late.is_set() else f"it ended Python (exit code {code})", "ended": True}
+            return {
+                "error": hung if late.is_set() else f"it ended Python (exit code {code})",
+                "ended": True,
+            }
         finally:
             timer.cancel()
 
@@ -178,9 +217,16 @@ def one_call(submission, name, args, own=False):
     module = submission.module
     if name not in vars(module):
         return {"todo": True, "why": why_missing(submission, name)}
-    theirs = {id(vars(module)[other]): other for other in NAMES if other != name and other in vars(module)}
+    theirs = {
+        id(vars(module)[other]): other for other in NAMES if other != name and other in vars(module)
+    }
     spaces = [vars(m) for m in list(sys.modules.values()) if m is module or beside(m, submission)]
-    swaps = [(space, key, value) for space in spaces for key, value in list(space.items()) if id(value) in theirs]
+    swaps = [
+        (space, key, value)
+        for space in spaces
+        for key, value in list(space.items())
+        if id(value) in theirs
+    ]
     missing = [other for other in NAMES if other not in vars(module)]
     vars(module).update({other: getattr(solutions, other) for other in missing})
     for space, key, value in [] if own else swaps:
@@ -203,7 +249,11 @@ def unfinished(submission, name, reply):
     full = [part.place(node.lineno) for part, node in found if not is_stub(node)]
     if empty and full:
         last = found[-1][0].place(found[-1][1].lineno)
-        return {"todo": True, "why": f"it stands twice: written in {full[-1]}, but empty in {last}; take the empty one out"}
+        return {
+            "todo": True,
+            "why": f"it stands twice: written in {full[-1]}, but empty in {last}; "
+            "take the empty one out",
+        }
     return {"todo": True}
 
 
@@ -211,7 +261,11 @@ def why_missing(submission, name):
     """A sentence where the function seems to be there, but not to be found; else an empty one."""
     if name in submission.lost:
         return submission.lost[name]
-    own = {key for key, value in vars(submission.module).items() if callable(value) and submission.definitions(key)}
+    own = {
+        key
+        for key, value in vars(submission.module).items()
+        if callable(value) and submission.definitions(key)
+    }
     bare = {re.sub(r"[\W\d_]", "", key.lower()): key for key in own - set(NAMES)}
     near = difflib.get_close_matches(re.sub("_", "", name), bare, 1, 0.8)
     return f"there is no `{name}`, but `{bare[near[0]]}`: is the name misspelt?" if near else ""
@@ -224,7 +278,9 @@ def beside(other, submission):
 
 
 def serve(path, folder, only_definitions):
-    """Answer calls until the other side goes away. Both pipes are moved away from where input() and prints would find them."""
+    """Answer calls until the other side goes away. Both pipes are moved away from where input() and
+    prints would find them.
+    """
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -35,7 +35,7 @@ class Part:
 
 
 def parts_of(path):
-    """The parts of a .py or .ipynb file, or of the JSON list of a notebook's cells that have run."""
+    """The parts of a .py or .ipynb file."""
     data = Path(path).read_bytes()
     if Path(path).suffix.lower() != ".ipynb":
         return [Part(str(path), text_of(data))]
@@ -63,7 +63,7 @@ def text_of(data):
 
 
 def parsed(part):
-    """(statements, magics): without lines for IPython (%, !, ?), of which `magics` tells the first."""
+    """(statements, the first line that is meant for IPython (%, !, ?), or None)."""
     text, first = part.text, None
     if part.cell and text.startswith("%%"):
         keep = text.split(maxsplit=1)[0] in TIMING
@@ -84,7 +84,8 @@ def parsed(part):
 
 
 class Submission:
-    """A module made from a file. `lost`: name -> why it is not there; `warnings`: what was left out.
+    """A module made from a file. `lost`: name -> why it is not there; `warnings`: what was left
+    out.
 
     Helper files are found in `folder`. Where `plain`, only definitions, imports and values without
     calls are run: a second try for a file that does not end.
@@ -102,7 +103,9 @@ class Submission:
         self.parts = [part for part in parts_of(path) if not part.text.lstrip().startswith(SETUP)]
         self.names = {part.name: part for part in self.parts}
         notebook = self.path.suffix.lower() == ".ipynb"
-        self.offered = dict.fromkeys(("check", "display"), lambda *_, **__: None) if notebook else {}
+        self.offered = (
+            dict.fromkeys(("check", "display"), lambda *_, **__: None) if notebook else {}
+        )
         vars(self.module).update(self.offered)
 
     def run(self):
@@ -116,7 +119,9 @@ class Submission:
                 self.lose(part, error)
                 continue
             if magic and not part.cell:
-                self.warnings.append(f"{part.place(magic[0])}, `{magic[1]}`, is not Python; left out")
+                self.warnings.append(
+                    f"{part.place(magic[0])}, `{magic[1]}`, is not Python; left out"
+                )
             self.bodies.append((part, body))
         for part, body in self.bodies:
             for statement in body:
@@ -176,7 +181,11 @@ class Submission:
         for part, body in self.bodies:
             for holder in (s for s in body if isinstance(s, holders)):
                 for inner in ast.walk(holder):
-                    if isinstance(inner, ast.FunctionDef) and inner is not holder and not is_stub(inner):
+                    if (
+                        isinstance(inner, ast.FunctionDef)
+                        and inner is not holder
+                        and not is_stub(inner)
+                    ):
                         place = f"inside of `{heading(holder)}` ({part.place(inner.lineno)})"
                         found[inner.name] = f"it stands {place}; begin it at the left margin"
         return found | self.lost
@@ -211,7 +220,8 @@ def is_plain(statement):
         calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
         return all(ast.unparse(call).startswith(("np.", "numpy.", "math.")) for call in calls)
     return isinstance(
-        statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef
+        statement,
+        ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef,
     )
 
 
@@ -219,7 +229,9 @@ def is_stub(node):
     """Whether a function has nothing in it yet: a docstring, pass, .., or NotImplementedError."""
     text = lambda s: isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
     rest = [s for s in node.body if not text(s) and not isinstance(s, ast.Pass)]
-    return not rest or (isinstance(rest[0], ast.Raise) and "NotImplementedError" in ast.unparse(rest[0]))
+    return not rest or (
+        isinstance(rest[0], ast.Raise) and "NotImplementedError" in ast.unparse(rest[0])
+    )
 
 
 def sentence(error):
