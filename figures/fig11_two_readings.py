@@ -54,8 +54,10 @@ def plot(numbers):
     both.set(xlabel=r"$\log p(X)$ by Eq. (26)", ylabel=r"$\log p(X)$ by Eq. (17)", title=f"all {len(a)} sequences")
     for i, values in enumerate(numbers["examples"].values()):
         for j, (value, colour) in enumerate(zip(values, (style.TRAJECTORY, style.PER_STEP), strict=True)):
-            example.bar(i + 0.4 * j - 0.2, value, 0.38, color=colour)
+            label = ("Eq. (26)", "Eq. (17)")[j] if i == 0 else None
+            example.bar(i + 0.4 * j - 0.2, value, 0.38, color=colour, label=label)
             example.text(i + 0.4 * j - 0.2, value + 0.1, f"{value:.2f}", ha="center", fontsize=9)
-    example.set(xticks=[0, 1], xticklabels=list(numbers["examples"]), ylabel="nats", ylim=(0, 11), title="two steps")
+    example.set(xticks=[0, 1], xticklabels=list(numbers["examples"]), ylabel="nats", ylim=(0, 12.9), title="two steps")
+    example.legend(loc="upper right", borderaxespad=0)
     example.tick_params(axis="x", labelsize=9)
     return figure
