@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 
 from figures import style
 from figures.baselines import Autoregression
-from rnnvae_ref import RNN, Gaussian, data, fit, log_likelihood, log_likelihood_steps, sample
+from rnnvae_ref import RNN, Gaussian, data, fit, forecast, log_likelihood, log_likelihood_steps
 
 PREFIXES, AHEAD, COPIES, ORDERS = (60, 215, 380, 560), 50, 400, (1, 2, 5, 10)
 LEVELS = (5, 25, 75, 95)
@@ -35,22 +35,20 @@ def compute(rng, *, seeds=4, steps=1500, sizes=(8, 16)):
     rnn, theta, row = max(runs, key=lambda run: run[-1]["validation"])
     models = {seen: {p: Autoregression(m, p, part) for p in ORDERS} for seen, part in parts(m).items()}
     order = max(ORDERS, key=lambda p: models["55"][p].score(m.validation))
-    continuations = {
-        "RNN": lambda past: sample(rnn, theta, rng, AHEAD, prefix=np.repeat(past, COPIES, axis=1))[:, :, 0],
-        "AR": lambda past: models["70"][order].sample(rng, past[:, 0, 0], AHEAD, COPIES),
-    }
+    of_ar = lambda end: models["70"][order].sample(rng, m.X[:end, 0, 0], AHEAD, COPIES)
     ends = [m.test.start + p for p in PREFIXES]
-    raw = m.X[:, 0, 0] * m.scale + m.mean
+    raw = m.decode(m.X)[:, 0, 0]
+    fans = {
+        "RNN": [forecast(rnn, theta, m, AHEAD, COPIES, rng, levels=LEVELS, end=end)[:, :, 0] for end in ends],
+        "AR": [m.decode(np.percentile(of_ar(end), LEVELS, axis=1)) for end in ends],
+    }
     return {
         "runs": [run[-1] for run in runs],
         "chosen": row,
         "AR": {seen: {str(p): ar.score(m.test) for p, ar in orders.items()} for seen, orders in models.items()},
         "order": order,
         "truth": [raw[end - AHEAD : end + AHEAD] for end in ends],
-        "fans": {
-            name: [np.percentile(draw(m.X[:end]), LEVELS, axis=1) * m.scale + m.mean for end in ends]
-            for name, draw in continuations.items()
-        },
+        "fans": fans,
     }
 
 

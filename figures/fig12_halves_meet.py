@@ -1,12 +1,12 @@
 r"""Which sigma does the bound with L particles want? The two halves of the paper meet.
 
-Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model (a = 0.6, b = 0.3, c
+Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model (W = 0.6, U = 0.3, C
 = 1, s = 0.5, T = 20), particles that share h_1 and have independent noise, four sequences drawn
-with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Eq. (26) is largest is 0 for L
-= 1, and moves towards that of the truth as L grows; with resampling few particles are enough.
-"Noise-free dynamics is optimal" is a statement about one particle. Falsified by: a best sigma that
-stays at 0, or that falls with L. Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws
-(at least 8) x 0 steps. Time: 6 s.
+with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Jensen's bound of Eq. (26) is
+largest is 0 for L = 1, and moves towards that of the truth as L grows; with resampling few
+particles are enough. "Noise-free dynamics is optimal" is a statement about one particle. Falsified
+by: a best sigma that stays at 0, or that falls with L. Cells: 5 sizes x 2 estimates x 16 values of
+sigma x 1200 / L draws (at least 8) x 0 steps. Time: 6 s.
 """
 
 import matplotlib.pyplot as plt

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "rnnvae_ref"
 ORDER = [
     *("numerics", "kernels", "emissions", "rnn", "likelihood", "inference"),
     *("enumeration", "quadrature", "kalman", "bound", "noise", "appendix", "particles"),
-    *("resampling", "sampling", "examples", "data", "training", "paper", "__main__"),
+    *("resampling", "sampling", "examples", "data", "training", "files", "paper", "__main__"),
 ]
 MORE = {
     "rnnvae_ref": set(),
