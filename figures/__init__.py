@@ -6,7 +6,7 @@ tolerance)}, the tolerance being how far that number may move from one processor
 
 import os
 
-# Before numpy starts: one thread, so that two runs give the same bytes and a busy second core does no harm.
+# Before numpy starts: one thread, so that two runs give the same bytes; the cores make figures side by side instead.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+    os.environ[_name] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")

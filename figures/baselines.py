@@ -3,9 +3,9 @@ r"""What one would try without an RNN: n-grams, autoregressions, mixtures, Marko
 Each is fitted to the training part; what it chooses, it chooses on validation.
 """
 
-import numpy as np
+import autograd.numpy as np
 
-from rnnvae_ref import data
+from rnnvae_ref import data, unroll
 
 # What the fork's own law scores a step: two bumps of standard deviation 0.1 that do not overlap.
 FORK_TRUTH = -np.log(2) - 0.5 * np.log(2 * np.pi * np.e * 0.01)
@@ -26,7 +26,7 @@ class Autoregression:
     def __init__(self, m, p, seen):
         x, self.p = m.X[:, 0, 0], p
         past = np.stack([x[p - k : len(x) - k] for k in range(1, p + 1)] + [np.ones(len(x) - p)], axis=1)
-        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop])[0]
+        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop], rcond=None)[0]
         residual = x[p:] - past @ self.weights
         self.s = residual[: seen.stop - p].std()
         self.steps = np.concatenate([np.full(p, np.nan), log_normal(residual, 0.0, self.s)])
@@ -139,3 +139,19 @@ def fork_ceiling(L, T=25):
     r"""The most that Eq. (26), or one particle, can score a step, whatever D: v = 1.01 is the variance of z_t + 0.1 n_t."""
     u = 2 * np.log(L) / T
     return -0.5 * np.log(2 * np.pi * np.e * 1.01) - 0.5 * np.log(1 - u) - u / 2
+
+
+def two_bumps(rnn, theta, X):
+    r"""log p(X) of one particle whose emission has two bumps, nats per sequence, (N,).
+
+    p(x|h) = N(x; m + a, s^2) / 2 + N(x; m - a, s^2) / 2 with m = h C + c and a = theta["a"] (M,).
+    As N(x; m +- a, s^2) = N(x; m, s^2) exp(+-a (x - m) / s^2 - a^2 / 2 s^2), that is the usual
+    emission times cosh(a (x - m) / s^2) exp(-a^2 / 2 s^2).
+    """
+    H, ell = unroll(rnn, {key: theta[key] for key in rnn.shapes()}, X)  # H (T, 1, N, D)
+    ell = ell[:, 0]
+    residual = X - np.dot(H[:, 0], theta["C"]) - theta["c"]
+    tilt = np.dot(residual, theta["a"] * np.exp(-2 * theta["log_s"]))  # (T, N)
+    log_cosh = np.logaddexp(tilt, -tilt) - np.log(2)
+    shift = 0.5 * np.sum((theta["a"] * np.exp(-theta["log_s"])) ** 2)
+    return np.sum(ell + log_cosh - shift, axis=0)

@@ -84,4 +84,4 @@ def show_names(axis, numbers):
     axis.axis("off")
     axis.set_title(f"drawn from the\nringed RNN, D = {numbers['chosen']['D']}", color=style.RNN, fontsize=10)
     for i, name in enumerate(numbers["sampled"]):
-        axis.text(0.5, 0.95 - i / 12, name, ha="center", va="center", fontsize=9, transform=axis.transAxes)
+        style.note(axis, 0.5, 0.95 - i / 12, name, ha="center", va="center", fontsize=9)

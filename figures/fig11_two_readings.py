@@ -49,8 +49,8 @@ def plot(numbers):
     both.plot(ends, ends, color=style.EXACT, lw=0.8)
     both.plot(a[b > a], b[b > a], "o", color=style.PER_STEP)
     both.plot(a[b <= a], b[b <= a], "o", color=style.TRAJECTORY)
-    both.text(0.04, 0.92, f"(17) larger: {np.sum(b > a)}", color=style.PER_STEP, transform=both.transAxes)
-    both.text(0.97, 0.05, f"(26) larger: {np.sum(b <= a)}", color=style.TRAJECTORY, ha="right", transform=both.transAxes)
+    style.note(both, 0.04, 0.92, f"(17) larger: {np.sum(b > a)}", color=style.PER_STEP)
+    style.note(both, 0.97, 0.05, f"(26) larger: {np.sum(b <= a)}", color=style.TRAJECTORY, ha="right")
     both.set(xlabel=r"$\log p(X)$ by Eq. (26)", ylabel=r"$\log p(X)$ by Eq. (17)", title=f"all {len(a)} sequences")
     for i, values in enumerate(numbers["examples"].values()):
         for j, (value, colour) in enumerate(zip(values, (style.TRAJECTORY, style.PER_STEP), strict=True)):

@@ -36,7 +36,7 @@ The paper's letters and ours:
     ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 from rnnvae_ref import (
     appendix,

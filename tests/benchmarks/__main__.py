@@ -12,7 +12,8 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from figures import style
-from figures.__main__ import positive, where_and_when
+from figures.__main__ import positive
+from figures.making import where_and_when
 from tests.benchmarks import report
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.problems import SHAPES, problem

@@ -1,0 +1,350 @@
+"""Random odd inputs to every public function of the core: none may give a wrong number in silence.
+
+    python -m tests.odd_inputs [--n 10000] [--seed 0] [--module NAME] [--show 20]
+
+One input in ten is legal. In all others one argument is replaced by something odd, or two are
+swapped. Every outcome falls into one class:
+
+    right       a finite result; -inf only from functions that give log probabilities
+    sentence    a ValueError that names a parameter of the function or a key of theta
+    deep        any other error
+    silent      nan or inf in the result
+    nonsense    a result from what can mean nothing (text, a masked array, nan in theta), or a legal input refused
+    slow        longer than ten seconds
+
+It prints the counts, and fails where one of the last three occurs or less than 97 % are of the
+first two.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import re
+import signal
+import sys
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+
+from rnnvae_ref import enumeration, paper, resampling
+from rnnvae_ref.emissions import Categorical, Gaussian
+from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
+from rnnvae_ref.rnn import RNN, F, table
+
+MODULES = (
+    "numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "enumeration", "quadrature",
+    "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples", "paper",
+)  # fmt: skip
+CLASSES = ("right", "sentence", "deep", "silent", "nonsense", "slow")
+SECONDS = 10
+
+TAKES_ANYTHING = {"describe", "plain_array", "untraced", "tape", "traced"}
+LEFT_OUT = {  # they take no data, write a file, or are a whole program
+    "atomic_write", "markdown", "checkout", "evaluate", "evaluated", "Equation", "Proposition", "Row", "sources", "isbox",
+}  # fmt: skip
+NEVER_IMPOSSIBLE = {"spread", "effective_sample_size", "error", "penalty", "density", "scale", "sample", "gauss_hermite", "f", "F"}
+
+
+class Slow(Exception):
+    """More than SECONDS."""
+
+
+# good arguments
+
+
+def scene(rng, module):
+    """Good arguments by the name of their parameter: a small model that fits the module, and what belongs to it."""
+    linear = module == "kalman" or rng.random() < 0.3
+    gaussian = module == "kalman" or rng.random() < 0.5
+    discrete = module in ("enumeration", "bound", "noise", "appendix") or rng.random() < 0.5
+    D = 1 if module in ("appendix", "quadrature") else int(rng.integers(1, 3))
+    L = 2 if module in ("appendix", "particles", "resampling") else 1
+    T, N, M = (int(rng.choice(sizes)) for sizes in ([1, 2, 3], [1, 3], [1, 2]))
+    emission = Gaussian(M, float(rng.choice([0.0, 0.1]))) if gaussian else Categorical(3)
+    rnn = RNN(emission, D, L, "linear" if linear else "tanh")
+    theta = rnn.init(rng) | {"v": rng.standard_normal(D)}
+    X = rng.standard_normal((T, N, M)) if gaussian else rng.integers(0, 3, (T, N))
+    law = Discrete((-1.0, 1.0), (0.3, 0.7)) if discrete else Normal(0.5)
+    q = TWO_POINT if discrete else Normal()
+    eps, log_w = enumeration.paths(TWO_POINT, T, D)
+    eps = np.broadcast_to(eps, (T - 1, len(log_w), L, N, D)).copy()
+    uniforms = rng.random(eps.shape[:-1])
+    few = module == "quadrature"  # its sigma is one number
+    return {
+        "rnn": rnn, "theta": theta, "X": X, "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5),
+        "eps": eps, "log_w": log_w, "H": F(rnn, theta, X, eps, 0.5), "law": law, "p": law, "q": q,
+        "evidence": np.zeros(N), "logit_rho": 0.3, "P1": 0.1 * np.eye(D), "points": 300, "T": T, "D": D, "N": N,
+        "ell": table(rnn, theta, X), "w": np.full((L, N), 1.0 / L), "uniforms": uniforms, "share": 0.5,
+        "choose": resampling.multinomial(uniforms), "h": rng.standard_normal((N, D)), "x": X[0], "t": 0,
+        "grid": rng.standard_normal((5, M)) if gaussian else None, "rng": np.random.default_rng(0), "scale": 1.0,
+        "apart": False, "n": 3, "a": rng.standard_normal((4, 3)), "axis": 0, "u": rng.random(4), "name": "value",
+        "value": 1.0, "least": 0, "most": 5, "finite": True, "shape": (2, 1), "shapes": [()], "nonzero": True,
+        "kinds": (Normal, Discrete), "emission": emission, "hidden": D, "particles": L, "transition": "tanh",
+        "symbols": 3, "dimensions": 2, "min_scale": 0.1, "mean": 0.5, "nodes": (-1.0, 1.0), "weights": (0.3, 0.7),
+        "rounding": 0.0, "noise": 0.5 * eps, "linear": linear, "kept": None, "W": 0.6, "U": 0.3, "s": 0.5, "number": 5,
+        "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "axes": 2,
+    }  # fmt: skip
+
+
+def fitting(name, module, good):
+    """Where one name means two things."""
+    if name in ("log_sum_exp", "log_mean_exp"):
+        good["axis"] = -2
+    if name == "draw":
+        good["p"] = np.full((4, 3), 1 / 3)
+    if name in ("weighted_mean", "check_log_weights"):
+        good |= {"a": np.ones((2, 3, 2)), "log_w": np.log(np.full(3, 1 / 3)), "shape": (3, 2)}
+    if name == "check_count":
+        good["value"] = 3
+    if name == "activation":
+        good["a"] = good["h"]
+    if name == "log_p_h":
+        good["eps"] = good["eps"][..., :1] * 0 + 1.0
+    if module == "examples":
+        good["x"] = -2.0
+    if module == "paper":
+        good |= {"emission": "gaussian", "q": TWO_POINT}
+    if module == "kernels":
+        good["theta"] = {key: good["theta"][key] for key in good["rnn"].shapes()}
+        good["ell"] = good["a"][:, :, None]
+    return good
+
+
+def parameters(call):
+    known = inspect.signature(getattr(call, "fun", call)).parameters
+    return {n: p for n, p in known.items() if n != "self" and p.kind is not p.VAR_POSITIONAL}
+
+
+def doors(module):
+    """(name, function of the good arguments that gives what to call) of all that is public in a module."""
+    home = import_module(f"rnnvae_ref.{module}")
+    for name, item in vars(home).items():
+        plain = getattr(item, "fun", item)  # what autograd's `primitive` holds
+        if name.startswith("_") or name in LEFT_OUT or getattr(plain, "__module__", "") != home.__name__:
+            continue
+        if callable(item) and parameters(item):
+            yield name, lambda good, item=item: item
+        if inspect.isclass(item) and item.__name__ in INSTANCES:
+            for method, what in vars(item).items():
+                if callable(what) and not method.startswith("_") and parameters(what):
+                    yield f"{name}.{method}", lambda good, item=item, m=method: getattr(INSTANCES[item.__name__](good), m)
+
+
+INSTANCES = {
+    "RNN": lambda good: good["rnn"],
+    "Categorical": lambda good: Categorical(3),
+    "Gaussian": lambda good: Gaussian(2),
+    "Normal": lambda good: Normal(0.5),
+    "Discrete": lambda good: Discrete((-1.0, 1.0), (0.3, 0.7)),
+}
+
+
+# odd ones
+
+
+def odd(value, name, optional, rng):
+    """(something odd in place of a good value, whether a result from it would be nonsense)."""
+    if rng.random() < 0.35 or callable(value):
+        return odd_kind(value, rng)
+    if name == "theta":
+        return odd_theta(value, rng)
+    if isinstance(value, np.ndarray):
+        return odd_array(value, name, rng)
+    if isinstance(value, RNN):
+        return odd_rnn(value, rng), False
+    if isinstance(value, (bool, str)):
+        return odd_kind(value, rng)
+    if isinstance(value, int):
+        choices = [0, -1, 10**9, 2.5, np.nan, True, np.int64(2), float(value), [value], np.inf]
+        return choices[rng.integers(len(choices))], False
+    if isinstance(value, float):
+        choices = [0.0, -1.0, 1e200, 1e-200, 1, np.float64(2.0), [value], np.array([value]), 7.0, 1e6, 50.0, 1e-5]
+        bad = [np.nan, np.inf, -np.inf, value + 1j, np.ma.array([value], mask=[True])]
+        i = int(rng.integers(len(choices) + len(bad)))
+        finite = i < len(choices) or name == "logit_rho" and i != len(choices)
+        return (choices + bad)[i], not finite
+    if isinstance(value, tuple):
+        choices = [(), value[:1], value * 2, (np.nan,) * len(value), ("a",) * len(value), list(value), (0.5, 0.5), (-1, 1)]
+        return choices[rng.integers(len(choices))], False
+    return odd_kind(value, rng)
+
+
+def odd_kind(value, rng):
+    """Another kind of thing altogether."""
+    kinds = ["abc", b"abc", object(), type(value), {}, [], lambda: 0, RNN, Categorical(4), np.ma.masked, "", 1 + 2j, None, np.array(None)]
+    kind = kinds[rng.integers(len(kinds))]
+    return kind, kind is not None and not isinstance(kind, type(value)) and not (isinstance(value, type) and kind is RNN)
+
+
+def odd_array(a, name, rng):
+    """An array with something wrong, or with another shape, type or size."""
+    floats = a.astype(float)
+    spoiled = floats.copy()
+    if spoiled.size:
+        spoiled.flat[rng.integers(spoiled.size)] = rng.choice([np.nan, np.inf, -np.inf])
+    changed = floats.copy()
+    if changed.size:
+        changed.flat[rng.integers(changed.size)] = rng.choice([1e200, -1e300, 1e-300, 7.0, -1.0, 1e6])
+    wrong = [np.ma.array(a, mask=np.zeros(a.shape)), a.astype(complex), a.astype(str), np.matrix(a.reshape(-1)), spoiled]
+    maybe = [
+        a.T, a[None], a[..., None], a[:-1], np.concatenate([a, a]), a[..., :0], a[:0], a.astype(int), a.astype(np.float32), changed,
+        a.reshape(-1), a.tolist(), a[::-1], np.zeros_like(a), a * 0 + 3, floats * 1e200, floats * 1e-300, a[..., :1], a[:1], np.array(5),
+        np.asfortranarray(a), a.astype(object), a.astype(bool), a - 1, a.astype(np.int8),
+    ]  # fmt: skip
+    i = int(rng.integers(len(wrong) + len(maybe)))
+    tail = name == "X" or not spoiled.size  # NaN at the end of a sequence is legal
+    legal = tail and i == len(wrong) - 1 or not a.size and i == 3
+    return (wrong + maybe)[i], i < len(wrong) and not legal
+
+
+def odd_theta(theta, rng):
+    """A dict with one key gone, one too many, or one odd array."""
+    key = list(theta)[rng.integers(len(theta))]
+    if rng.random() < 0.2:
+        return {k: v for k, v in theta.items() if k != key}, key != "v"
+    if rng.random() < 0.2:
+        return theta | {"extra": np.zeros(2)}, False
+    if rng.random() < 0.3:
+        size = float(rng.choice([1e3, 1e10, 1e100, 1e200, 1e300, 1e-300]))
+        return theta | {key: theta[key] * size}, False
+    value, never = odd_array(theta[key], key, rng) if rng.random() < 0.7 else odd_kind(theta[key], rng)
+    return theta | {key: value}, never
+
+
+def odd_rnn(rnn, rng):
+    """Another structure than the one that theta and X belong to."""
+    other = Gaussian(3) if isinstance(rnn.emission, Categorical) else Categorical(2)
+    changes = [{"hidden": rnn.hidden + 1}, {"particles": 3}, {"transition": "linear"}, {"transition": "tanh"}, {"emission": other}, {}]
+    return replace(rnn, **changes[rng.integers(len(changes))])
+
+
+# outcomes
+
+
+def attempt(call, arguments):
+    """(class, what came) of one call; a result that may still be nonsense is "right"."""
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        return "right", call(*arguments.values())
+    except Slow:
+        return "slow", ""
+    except ValueError as error:
+        text = str(error)
+        names = {*arguments, "X", *(k for k in arguments.get("theta") or () if isinstance(k, str))} if isinstance(arguments.get("theta"), dict) else {*arguments}
+        names |= {a for a in arguments.values() if isinstance(a, str) and a}  # the `name` of a check
+        found = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
+        ours = error_is_ours(error)
+        return ("sentence" if found and ours else "deep"), text
+    except Exception as error:
+        return "deep", f"{type(error).__name__}: {error}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def error_is_ours(error):
+    """Raised by a line of the package, and not by numpy on its behalf."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return "rnnvae_ref" in trace.tb_frame.f_code.co_filename
+
+
+def numbers(result):
+    """All floats in a result, whatever holds them."""
+    if isinstance(result, (float, np.ndarray, np.number)):
+        yield from np.ravel(result) if np.asarray(result).dtype.kind in "fc" else ()
+    elif isinstance(result, dict):
+        yield from (x for value in result.values() for x in numbers(value))
+    elif isinstance(result, (list, tuple)):
+        yield from (x for value in result for x in numbers(value))
+    elif dataclasses.is_dataclass(result) and not isinstance(result, type):
+        yield from (x for value in vars(result).values() for x in numbers(value))
+
+
+def silent(name, result):
+    """Whether a result holds what no function documents: nan, inf, or -inf where nothing is a log probability."""
+    values = np.array(list(numbers(result)))
+    lowest = name.split(".")[-1] in NEVER_IMPOSSIBLE
+    return bool(np.isnan(values).any() or (values == np.inf).any() or lowest and np.isinf(values).any())
+
+
+def once(rng, module, name, get):
+    """(class, story) of one random input to one function."""
+    good = fitting(name, module, scene(rng, module))
+    call = get(good)
+    known = parameters(call)
+    arguments = {n: good[n] if rng.random() < 0.8 or p.default is p.empty else p.default for n, p in known.items()}
+    if "eps" in arguments and "sigma" in arguments and (arguments["eps"] is None) != (arguments["sigma"] is None):
+        arguments |= {"eps": good["eps"], "sigma": good["sigma"]}
+    if arguments.get("eps", 0) is None:
+        arguments = {n: None if n == "log_w" else a for n, a in arguments.items()}
+    what, never, chance = "legal", False, rng.random()
+    if chance > 0.2 or len(arguments) == 1 and chance > 0.1:
+        what = list(arguments)[rng.integers(len(arguments))]
+        arguments[what], never = odd(arguments[what], what, known[what].default is None, rng)
+    elif chance > 0.1:
+        i, j = rng.choice(list(arguments), 2, replace=False)
+        arguments[i], arguments[j] = arguments[j], arguments[i]
+        what = f"{i} and {j} swapped"
+    kind, result = attempt(call, arguments)
+    if kind == "right" and silent(name, result) and name not in TAKES_ANYTHING:
+        kind = "silent"
+    elif kind == "right" and never and name not in TAKES_ANYTHING:
+        kind = "nonsense"
+    elif kind in ("sentence", "deep") and what == "legal" and not legal_refusal(name, result):
+        kind = "nonsense"
+    shown = f"{arguments[what]!r:.150}" if what in arguments else ""
+    return kind, f"{module}.{name}: {what} {' '.join(shown.split())} -> {str(result)[:150]!r}"
+
+
+def legal_refusal(name, text):
+    """K_estimate has no error from one draw; T = 1 has one path."""
+    return name == "K_estimate" and "draws" in text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--module", choices=MODULES)
+    parser.add_argument("--show", type=int, default=20)
+    chosen = parser.parse_args()
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, _alarm)
+    rng = np.random.default_rng(chosen.seed)
+    modules = [chosen.module] if chosen.module else MODULES
+    every = [(module, name, get) for module in modules for name, get in doors(module)]
+    counts, stories = defaultdict(Counter), defaultdict(list)
+    for i in range(chosen.n):
+        module, name, get = every[i % len(every)]
+        kind, story = once(rng, module, name, get)
+        counts[module][kind] += 1
+        stories[kind].append(story)
+    for kind in CLASSES[2:]:
+        for story in stories[kind][: chosen.show]:
+            print(f"{kind}: {story}")
+    sys.exit(report(counts, chosen, len(every)))
+
+
+def report(counts, chosen, functions):
+    """Print the table; 1 where it is not good enough."""
+    print(f"{chosen.n} inputs, seed {chosen.seed}, {functions} functions\n\n{'':12}" + "".join(f"{c:>10}" for c in CLASSES))
+    total = Counter()
+    for module, count in counts.items():
+        print(f"{module:12}" + "".join(f"{count[c]:10}" for c in CLASSES))
+        total.update(count)
+    print(f"{'all':12}" + "".join(f"{total[c]:10}" for c in CLASSES))
+    good = (total["right"] + total["sentence"]) / chosen.n
+    print(f"\n{good:.2%} right or one sentence")
+    return int(good < 0.97 or any(total[c] for c in ("silent", "nonsense", "slow")))
+
+
+def _alarm(*_):
+    raise Slow
+
+
+if __name__ == "__main__":
+    main()
