@@ -146,10 +146,8 @@ def plot(numbers):
     bars.axvline(FORK_TRUTH, color=style.EXACT, lw=1.0)
     bars.axvline(fork_ceiling(1), color=style.EXACT, lw=1.0, ls=":")
     size = {run["cell"]: run["parameters"] for run in numbers["runs"]}
-    labels = [f"{short(cell)}
-{size[cell]} parameters" for cell in cells]
-    labels.append("written down, D = 2
-16 parameters")
+    labels = [f"{short(cell)}\n{size[cell]} parameters" for cell in cells]
+    labels.append("written down, D = 2\n16 parameters")
     bars.set(yticks=range(rows), yticklabels=labels, ylim=(rows - 0.5, -0.6), xlim=(-1.55, 0.3))
     bars.tick_params(axis="y", labelsize=8)
     bars.set_xlabel("nats a step, held out (dotted: theorem's ceiling; line: truth)", fontsize=9, loc="right")
