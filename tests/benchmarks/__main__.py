@@ -140,43 +140,28 @@ def measure(shapes, rounds):
     }
 
 
+def arguments():
+    words = "Time one value and gradient; needs PyTorch and JAX."
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=words)
+    add = parser.add_argument
+    add("shape", nargs="*", choices=[*SHAPES, []], help="c1 .. g5; all of them by default")
+    add("--rounds", type=positive, default=7, help="measurements of each contender (7)")
+    add("--publish", action="store_true", help="write to figures/published, not figures/out")
+    return parser.parse_args()
+
+
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks",
-        description="Time one value and gradient; needs PyTorch and JAX.",
-    )
-    parser.add_argument(
-        "shape", nargs="*", choices=[*SHAPES, []], help="c1 .. g5; all of them by default"
-    )
-    parser.add_argument(
-        "--rounds", type=positive, default=7, help="measurements of each contender (7)"
-    )
-    parser.add_argument(
-        "--publish", action="store_true", help="write to figures/published instead of figures/out"
-    )
-    args = parser.parse_args()
+    args = arguments()
     numbers = json.loads(json.dumps(style.rounded(measure(args.shape or SHAPES, args.rounds))))
-    made = (
-        where_and_when()
-        | {name: version(name) for name in ("torch", "jax")}
-        | {"processor": report.processor(), "rounds": args.rounds}
-    )
-    lines = report.table(numbers)
-    print("\n".join(lines))
-    record = {
-        "figure": "bench",
-        "headline": report.headline(numbers),
-        "numbers": numbers,
-        "made": made,
-    }
+    made = where_and_when() | {name: version(name) for name in ("torch", "jax")}
+    made |= {"processor": report.processor(), "rounds": args.rounds}
+    print("\n".join(report.table(numbers)))
+    record = {"figure": "bench", "headline": report.headline(numbers), "numbers": numbers}
+    record["made"] = made
+    folder = style.PUBLISHED if args.publish else style.OUT
     if not args.shape:
         with style.drawing():
-            style.write(
-                record,
-                report.plot(numbers),
-                style.PUBLISHED if args.publish else style.OUT,
-                ("png",),
-            )
+            style.write(record, report.plot(numbers), folder, ("png",))
 
 
 if __name__ == "__main__":
