@@ -519,11 +519,8 @@ def tmp_file(tmp_path, text):
 
 
 def pytest_of(*arguments, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", ROOT / "tests/exercises", "-pno:cacheprovider"]
-        + [*arguments],  # noqa: RUF005
-        capture_output=True, text=True, cwd=cwd,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", str(ROOT / "tests/exercises"), "-pno:cacheprovider"]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=cwd)
 
 
 def test_the_command_grades_a_skeleton_as_not_done_yet_and_partly_done_work_in_part(tmp_path):
