@@ -70,8 +70,8 @@ def early(reply):
 
 
 def faults(function, replies, seed):
-    """What is wrong with each answer: a sentence, or None."""
-    return [fault(function, *each) for each in zip(replies, *tried(function, seed), strict=True)]
+    """What is wrong with each answer, one by one: a sentence, or None."""
+    return (fault(function, *each) for each in zip(replies, *tried(function, seed), strict=True))
 
 
 def judged(function, call, replies, seed):

@@ -273,8 +273,8 @@ def why_missing(submission, name):
 
 def beside(other, submission):
     """Whether a module is a helper file in the student's folder."""
-    file = getattr(other, "__file__", None)
-    return bool(file) and Path(file).parent == submission.folder and other is not solutions
+    file = getattr(other, "__file__", None) or ""
+    return os.path.dirname(file) == str(submission.folder) and other is not solutions
 
 
 def serve(path, folder, only_definitions):
