@@ -6,6 +6,9 @@ time for a series. Files in `rnnvae_ref/datasets/`; their sources in `SOURCES.md
 
 import csv
 import io
+import platform
+import re
+from collections import Counter
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -228,6 +231,40 @@ def symbol_fork(rng, T, N):
     r"""The fork in symbols. Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N)."""
     first, P = symbol_fork_law()
     return markov_chain(rng, P, T, N, first)
+
+
+@dataclass(frozen=True)
+class Document:
+    r"""One long text. train, validation, test: (T, 1) integers, in its order; symbols[v] is symbol v; source: what it is."""
+
+    symbols: tuple
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    source: str
+
+
+def documentation(level="words", vocabulary=500):
+    r"""The help texts of your own Python, `pydoc_data.topics`: 80 % to train, then 10 % to validate, 10 % to test.
+
+    level: "words", which are words and signs, or "characters". The most frequent of the training part are symbols of their own,
+    all others are symbol 0. The text depends on the Python version, which `source` tells.
+    """
+    check_count("vocabulary", vocabulary, least=2)
+    if level not in ("words", "characters"):
+        raise ValueError(f'level must be "words" or "characters"; got {level!r}')
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise ImportError("this Python comes without pydoc_data, its help texts; the one from python.org has them") from error
+    text = "".join(topics[name] for name in sorted(topics))
+    parts = re.findall(r"\w+|[^\w\s]" if level == "words" else "(?s).", text)
+    ends = [round(share * len(parts)) for share in (0.8, 0.9)]
+    frequent = Counter(parts[: ends[0]]).most_common(vocabulary - 1)
+    index = {symbol: v for v, (symbol, _) in enumerate(frequent, start=1)}
+    X = np.array([index.get(symbol, 0) for symbol in parts])[:, None]
+    source = f"pydoc_data.topics of Python {platform.python_version()}, {len(text)} characters"
+    return Document(("(other)", *index), *np.split(X, ends), source)
 
 
 def _check_made(rng, T, N):
