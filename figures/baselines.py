@@ -174,3 +174,30 @@ def two_bumps(rnn, theta, X):
     log_cosh = np.logaddexp(tilt, -tilt) - np.log(2)
     shift = 0.5 * np.sum((theta["a"] * np.exp(-theta["log_s"])) ** 2)
     return np.sum(ell + log_cosh - shift, axis=0)
+
+
+def cue_floor(n):
+    r"""The least that one particle with D = 2 loses an answer on the cue language with pairs of n
+    answers, C14.
+    """
+    return 0.5 * np.log(2) * few_good_pairs(n)
+
+
+def few_good_pairs(n):
+    r"""At least this share of the pairs of n answers cannot be told well from D = 2: 3n - 6 edges
+    are the most of a plane graph.
+    """
+    return max(0.0, 1.0 - (3 * n - 6) / (n * (n - 1) / 2))
+
+
+def cue_floor_26(n, L, answers):
+    r"""The same for Eq. (26) with L particles, and sequences of that many answers, C15: the best of
+    the bounds for 0 < k < 1.
+    """
+    k, s = np.linspace(1e-4, 0.99, 9900), few_good_pairs(n)
+    x = 1.0 / (
+        2.0 + 2.0 ** (1.0 / (1.0 - k))
+    )  # the smaller of two probabilities where psi is largest
+    psi = 0.5 * ((2 * x) ** k + (2 - 4 * x) ** k)
+    tilted = np.log(s * psi ** (1 / (1 - k)) + 1 - s)
+    return max(0.0, -np.min((1 - k) / k * (np.log(L) / answers + tilted)))
