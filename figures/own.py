@@ -17,10 +17,9 @@ from matplotlib import pyplot as plt
 
 from figures import baselines, style
 from rnnvae_ref import RNN, Categorical, Gaussian, data, fit, forecast, particles, sample, save
-from rnnvae_ref.likelihood import log_likelihood_steps
 
-UNITS = "nats a step", "bits a character"
-SYMBOLS, LAST, PARTS = 150_000, slice(-5000, None), ("train", "validation", "test")
+PARTS, UNITS = ("train", "validation", "test"), ("nats a step", "bits a character")
+SYMBOLS, LAST = 150_000, slice(-5000, None)
 
 
 def text(args):
@@ -43,7 +42,7 @@ def series(args):
     nats = lambda steps, part: steps(s.X)[getattr(s, part)].mean() - np.log(s.scale[0])
     ar = {p: baselines.autoregression(s, p) for p in (0, 1, 2, 5, 10) if 3 * p < s.train.stop}
     best = max(ar, key=lambda p: nats(lambda X: ar[p], "validation"))
-    rows = {f"AR({p})": nats(lambda X, p=p: ar[p], "test") for p in sorted({0, 1, best})}
+    rows = {f"AR({p})": nats(lambda X, p=p: ar[p], "test") for p in sorted({0, best})}
     print(len(s.X), "rows")
     return s, data.windows(s.X[s.train], min(50, s.train.stop)), Gaussian(), nats, rows
 
@@ -52,7 +51,7 @@ def train(name, L, apart, task, args):
     r"""One model: its scores, and itself."""
     _, X, emission, score, _ = task
     rnn, rng = RNN(emission, args.hidden, L), np.random.default_rng(args.seed)
-    steps = log_likelihood_steps if L == 1 else particles.per_step_mixture_steps
+    steps = particles.per_step_mixture_steps  # with one particle Eq. (17) is Eq. (5)
     scored = lambda theta, part: score(lambda X: steps(rnn, theta, X), part)
     sums = lambda theta, X, _: np.sum(steps(rnn, theta, X), axis=0)
     validate = lambda theta: scored(theta, "validation") * (1 if args.column else -1)
@@ -83,13 +82,14 @@ def plot(n):
     for y, (name, value) in enumerate(n["test"].items()):
         colour = style.RNN if "Eq." in name else style.BASELINE
         style.strip(axes[0, 0], y, [value], colour, value if name == n["best"] else None)
-    axes[0, 0].set(yticks=range(len(n["test"])), yticklabels=[*n["test"]])
+    axes[0, 0].set(yticks=range(y + 1), yticklabels=[*n["test"]], ylim=(y + 0.5, -0.5))
     axes[0, 0].set_xlabel(f"{UNITS['drawn' in n]}, held out (ring: chosen on validation)")
     axes[-1, 0].plot(n.get("record", []), color=style.EXACT, lw=1.0)
     for end, fan in n.get("fans", {}).items():
         t = np.arange(end, end + len(fan[0]))
-        axes[1, 0].fill_between(t, fan[0], fan[4], color=style.RNN, alpha=0.25, lw=0)
-        axes[1, 0].fill_between(t, fan[1], fan[3], color=style.RNN, alpha=0.45, lw=0)
+        for low, high, alpha in ((0, 4, 0.25), (1, 3, 0.45)):
+            axes[1, 0].fill_between(t, fan[low], fan[high], color=style.RNN, alpha=alpha, lw=0)
+        axes[1, 0].set(xlabel="row (bands: 25 to 75 % and 5 to 95 % of what may follow)")
     return figure
 
 

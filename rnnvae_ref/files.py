@@ -65,6 +65,8 @@ def _opened(file):
     members = zipfile.ZipFile(file).infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("it is compressed")
+    if any(member.comment or member.extra for member in members):
+        raise ValueError("its directory is damaged")  # a comment can swallow what follows it
     if "rnn.npy" not in [member.filename for member in members]:
         raise ValueError("it names no model")
     file.seek(0)

@@ -175,6 +175,21 @@ def test_a_damaged_file_loads_nothing_and_names_itself(tmp_path):
     assert refused > 150
 
 
+def test_a_damaged_directory_loses_no_array_in_silence(tmp_path):
+    """A length of a comment that swallows the entry of theta["v"], which may be absent."""
+    rnn, theta, _ = random_model()
+    path = tmp_path / "theta.npz"
+    save(path, rnn, theta | {"v": np.zeros(2)})
+    content = bytearray(path.read_bytes())
+    entries = [i for i in range(len(content)) if content[i : i + 4] == b"PK\x01\x02"]
+    last, end = entries[-1], content.rindex(b"PK\x05\x06")
+    assert b"v.npy" in content[last:end]
+    content[entries[-2] + 32] = end - last  # the length of its comment
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=BAD + "its directory is damaged"):
+        load(path)
+
+
 def test_the_name_is_read_before_the_arrays_and_nothing_is_expanded(tmp_path, monkeypatch):
     rnn, theta, _ = random_model()
     path = tmp_path / "theta.npz"

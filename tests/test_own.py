@@ -121,6 +121,17 @@ def test_a_large_file_is_cut_and_the_output_says_so(names, table, monkeypatch, c
     assert "40 rows" in capsys.readouterr().out and len(record(table)["record"]) == 40
 
 
+def test_own_takes_four_rows_and_three_lines(folder):
+    """The least that the readers take; and without a header."""
+    (folder / "four.csv").write_text("1\n2\n4\n3\n", encoding="utf-8")
+    words = ["--column", "0", "--no-header", "--steps", "2", "--hidden", "2"]
+    own.main([str(folder / "four.csv"), *words])
+    assert np.isfinite([*record(folder / "four.csv")["test"].values()]).all()
+    (folder / "three.txt").write_text("ab\nb\nc", encoding="utf-8")
+    own.main([str(folder / "three.txt"), "--steps", "2", "--hidden", "2"])
+    assert np.isfinite([*record(folder / "three.txt")["test"].values()]).all()
+
+
 def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
     (folder / "constant.csv").write_text("flow\n" + "1\n" * 20, encoding="utf-8")
     (folder / "one.txt").write_text("one line only", encoding="utf-8")
@@ -132,6 +143,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([table, "--column", "x"], "has no column 'x'; it has year, flow"),
         ([table, "--column", "flow", "--no-header"], "has no column 'flow'; it has 0, 1"),
         ([folder / "constant.csv", "--column", "flow"], "column 'flow' must vary"),
+        ([table, "--column", "flow", "--decimal", "x"], 'decimal must be "." or ","'),
         ([names, "--hidden", "0"], "hidden must be a whole number, 1 or larger; got 0"),
         ([names, "--steps", "-1"], "steps must be a whole number"),
         (
