@@ -737,10 +737,10 @@ def test_c6_the_threshold_hardly_depends_on_T():
         found.append(1 / (1 + laplacian / squared_gradient))
         if T == 5:
             rnn, theta = examples.linear()
-            X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 300, sigma=sigma)
+            X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 30, sigma=sigma)
             drawn, squares = noise.small_noise(rnn, theta, X)
             assert_allclose(drawn, laplacian, rtol=1e-9)
-            assert abs(squares.mean() - squared_gradient) < 5 * squares.std() / np.sqrt(300)
+            assert abs(squares.mean() - squared_gradient) < 5 * squares.std(ddof=1) / np.sqrt(30)
     assert_allclose(found, [2.0, 1.45, 1.35, 1.31, 1.30], atol=5e-3)
 
 
