@@ -279,6 +279,17 @@ def test_a_written_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path):
     assert fresh.stat().st_mode == plain.stat().st_mode
 
 
+def test_a_path_is_a_name(tmp_path):
+    rnn, theta, _ = random_model()
+    for wrong in (None, 1, True, [tmp_path], b"a.npz"):
+        for call in (lambda path: save(path, rnn, theta), load):
+            with pytest.raises(ValueError, match="path must be the name of a file; got"):
+                call(wrong)
+    for call in (lambda path: save(path, rnn, theta), load):
+        with pytest.raises(IsADirectoryError):
+            call(tmp_path)
+
+
 def test_threads_that_save_one_path_do_not_disturb_one_another(tmp_path):
     rnn, theta, _ = random_model()
     path, trouble = tmp_path / "theta.npz", []

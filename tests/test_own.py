@@ -143,7 +143,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([table, "--column", "x"], "has no column 'x'; it has year, flow"),
         ([table, "--column", "flow", "--no-header"], "has no column 'flow'; it has 0, 1"),
         ([folder / "constant.csv", "--column", "flow"], "column 'flow' must vary"),
-        ([table, "--column", "flow", "--decimal", "x"], 'decimal must be "." or ","'),
+        ([table, "--column", "flow", "--decimal", "x"], 'decimal "." or ","'),
         ([names, "--hidden", "0"], "hidden must be a whole number, 1 or larger; got 0"),
         ([names, "--steps", "-1"], "steps must be a whole number"),
         (
