@@ -1,4 +1,6 @@
-r"""python -m figures [N ...] [--seeds K] [--steps K] [--study] [--publish] [--changed] [--jobs K] [--compare]"""
+r"""python -m figures [N ...] [--seeds K] [--steps K] [--study] [--publish] [--changed] [--jobs K]
+[--compare]
+"""
 
 import argparse
 import importlib
@@ -18,19 +20,28 @@ def show(record, seconds):
 
 
 def compare():
-    r"""Fresh headline numbers beside the published ones. Returns how many lie outside their tolerance or are missing."""
-    fresh = {path.stem: style.read(style.OUT / path.name) for path in sorted(style.PUBLISHED.glob("*.json"))}
+    r"""Fresh headline numbers beside the published ones. Returns how many lie outside their
+    tolerance or are missing.
+    """
+    fresh = {
+        path.stem: style.read(style.OUT / path.name)
+        for path in sorted(style.PUBLISHED.glob("*.json"))
+    }
     there = [name for name, record in fresh.items() if record]
     wanted = [name for name in fresh if name in NAMES or (style.OUT / f"{name}.json").exists()]
     missing = [name for name in wanted if name not in there]
     if not there:
-        raise SystemExit("there is nothing to compare in figures/out yet; make the figures first: python -m figures")
+        raise SystemExit(
+            "figures/out has nothing to compare yet; make the figures first: python -m figures"
+        )
     print(f"\n{'fresh':>10} {'published':>10} {'tolerance':>10}")
     outside = sum(compare_one(name, fresh[name]["headline"]) for name in there)
     if outside:
         print(f"{outside} lie outside; see README, 'Numbers that move'.")
     for name in missing:
-        print(f"{name} was not compared: {style.OUT / name}.json is missing or broken; make the figure again.")
+        print(
+            f"{name} was not compared: {style.OUT / name}.json is missing or broken; make it again."
+        )
     if not outside and not missing:
         print("All fresh numbers lie within tolerance.")
     return outside + len(missing)
@@ -59,7 +70,9 @@ def chosen(words):
         if word == name or (word.isdecimal() and name.startswith(f"fig{int(word):02d}_"))
     }
     if len(found) != len(set(words)):
-        raise SystemExit(f"figures must be among 1..{len(NAMES)} or {', '.join(NAMES)}; got {' '.join(words)}")
+        raise SystemExit(
+            f"figures must be among 1..{len(NAMES)} or {', '.join(NAMES)}; got {' '.join(words)}"
+        )
     return sorted(set(found.values())) or NAMES
 
 
@@ -70,16 +83,22 @@ def positive(word):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m figures", description="Make the figures in figures/out.")
+    parser = argparse.ArgumentParser(
+        prog="python -m figures", description="Make the figures in figures/out."
+    )
     add = parser.add_argument
     add("figure", nargs="*", help="its number or name; all of them by default")
     add("--seeds", type=positive, help="training runs for each setting")
     add("--steps", type=positive, help="training steps of each run")
-    add("--study", action="store_true", help="the full matrix of settings, for the figures that have one")
-    add("--publish", action="store_true", help="write to figures/published, what README shows")
-    add("--changed", action="store_true", help="only figures that are older than their code, or not there")
-    add("--jobs", type=positive, default=cores(), help="processes at a time (%(default)s: the processors)")
-    add("--compare", action="store_true", help="only print fresh against published headline numbers")
+    add("--jobs", type=positive, default=cores(), help="processes at a time (here %(default)s)")
+    flags = {
+        "--study": "the full matrix of settings, for the figures that have one",
+        "--publish": "write to figures/published, what README shows",
+        "--changed": "only figures that are older than their code, or not there",
+        "--compare": "only print fresh against published headline numbers",
+    }
+    for flag, words in flags.items():
+        add(flag, action="store_true", help=words)
     args = parser.parse_args()
     if args.changed and (args.study or args.publish):
         parser.error("--changed goes neither with --study nor with --publish")
@@ -101,8 +120,12 @@ def make_all(args):
     r"""Make the figures that were asked for, those that take longest first."""
     names = chosen(args.figure)
     if args.study:
-        names = [name for name in names if hasattr(importlib.import_module(f"figures.{name}"), "STUDY")]
-    settings = {key: getattr(args, key) for key in ("seeds", "steps") if getattr(args, key) is not None}
+        names = [
+            name for name in names if hasattr(importlib.import_module(f"figures.{name}"), "STUDY")
+        ]
+    settings = {
+        key: getattr(args, key) for key in ("seeds", "steps") if getattr(args, key) is not None
+    }
     if args.changed:
         wanted, names = names, [name for name in names if not up_to_date(name, settings)]
         print(f"{len(wanted) - len(names)} of {len(wanted)} up to date")
@@ -120,7 +143,9 @@ def finish():
     except KeyboardInterrupt:
         raise SystemExit("interrupted; the figures that were finished are kept") from None
     except BrokenProcessPool:
-        raise SystemExit("a process ended before its figure was made: was there enough memory? (--jobs 1 takes least)") from None
+        raise SystemExit(
+            "a process ended before its figure was made: too little memory? (--jobs 1 takes least)"
+        ) from None
     sys.exit(1 if outside else 0)
 
 

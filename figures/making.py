@@ -1,5 +1,5 @@
-r"""How a figure is made, and many of them side by side: each in one process with one thread, so one core gives the same
-bytes as many.
+r"""How a figure is made, and many of them side by side: each in one process with one thread, so one
+core gives the same bytes as many.
 """
 
 import importlib
@@ -53,16 +53,26 @@ def recorded_as(name, study):
 
 
 def where_and_when():
-    r"""The machine and the versions behind published numbers; every figure starts from numpy's default_rng(0)."""
-    versions = {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "autograd")}}
-    return {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "system": platform.system(), "seed": 0, **versions}
+    r"""The machine and the versions behind published numbers; every figure starts from numpy's
+    default_rng(0).
+    """
+    versions = {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "autograd")},
+    }
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "system": platform.system(),
+        "seed": 0,
+        **versions,
+    }
 
 
 def in_pool(names, jobs, one):
     r"""(record, seconds) of one(name) for each name, as they are done, in `jobs` processes.
 
-    Always in processes other than this one, started in the same way on every system; so Ctrl-C ends a training at once,
-    which `fit` alone would take for the wish to stop early.
+    Always in processes other than this one, started in the same way on every system; so Ctrl-C ends
+    a training at once, which `fit` alone would take for the wish to stop early.
     """
     if not names:
         return
@@ -78,7 +88,9 @@ def in_pool(names, jobs, one):
 
 
 def begin_process(jobs):
-    r"""A process of the pool ends with its parent, and shows no running line where others would write over it."""
+    r"""A process of the pool ends with its parent, and shows no running line where others would
+    write over it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
@@ -92,13 +104,17 @@ def cores():
 
 
 def seconds_published(name, study=False):
-    r"""What a figure took when it was published; infinity for one that is new, so that it starts first."""
+    r"""What a figure took when it was published; infinity for one that is new, so that it starts
+    first.
+    """
     record = style.read(style.PUBLISHED / f"{recorded_as(name, study)}.json") or {}
     return record.get("made", {}).get("seconds", math.inf)
 
 
 def up_to_date(name, settings):
-    r"""Whether a figure's files are there, with these settings, and younger than the code. Its JSON is written last."""
+    r"""Whether a figure's files are there, with these settings, and younger than the code. Its JSON
+    is written last.
+    """
     png, pdf, numbers = (style.OUT / f"{name}.{kind}" for kind in ("png", "pdf", "json"))
     record = style.read(numbers) or {}
     if record.get("settings") != settings or not (png.exists() and pdf.exists()):

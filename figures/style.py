@@ -41,8 +41,13 @@ def rounded(value):
 
 
 def write(record, figure, folder, kinds=("png", "pdf")):
-    r"""The figure and its numbers to `folder`, the same bytes for the same numbers. The JSON is last: with it all is done."""
-    clean = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
+    r"""The figure and its numbers to `folder`, the same bytes for the same numbers. The JSON is
+    last: with it all is done.
+    """
+    clean = {
+        "png": {"Software": None},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    }
     check_folder(folder)
     for kind in kinds:
         path = folder / f"{record['figure']}.{kind}"
@@ -87,7 +92,9 @@ def note(axis, x, y, words, **look):
 
 
 def strip(axis, y, values, colour, chosen=None):
-    r"""A row of scores: all seeds thin, the median thick, and a ring around the run that was chosen on validation."""
+    r"""A row of scores: all seeds thin, the median thick, and a ring around the run that was chosen
+    on validation.
+    """
     axis.plot(values, np.full(len(values), y), "|", ms=10, mew=1.0, color=colour, alpha=0.8)
     axis.plot(np.median(values), y, "|", ms=16, mew=3.0, color=colour)
     if chosen is not None:
@@ -104,10 +111,14 @@ def key(figure, last="a baseline"):
     handles = [
         Line2D([], [], ls="", marker="|", ms=10, mew=1.0, color=RNN, label="a seed"),
         Line2D([], [], ls="", marker="|", ms=14, mew=3.0, color=RNN, label="median"),
-        Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=EXACT, label="chosen on validation"),
+        Line2D(
+            [], [], ls="", marker="o", ms=9, mfc="none", mec=EXACT, label="chosen on validation"
+        ),
         Line2D([], [], ls="", marker="D", ms=5, color=BASELINE, label=last),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=0.9)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=0.9
+    )
 
 
 def arrow(axis, start, end, colour=EXACT):

@@ -7,6 +7,9 @@ in `SOURCES.md` there.
 """
 
 import csv
+import platform
+import re
+from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
@@ -15,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical
+from rnnvae_ref.examples import FORK_PLACES, cue_sets
 from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw
 
 HERE = Path(__file__).parent / "datasets"
@@ -226,8 +230,8 @@ def windows(X, length):
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
 
 
-def markov_chain(rng, P, T, N):
-    r"""x_1 uniform, then x_t ~ P[x_{t-1}].
+def markov_chain(rng, P, T, N, first=None):
+    r"""x_1 ~ `first`, uniform by default, then x_t ~ P[x_{t-1}].
 
     Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N), in nats.
     """
@@ -236,7 +240,7 @@ def markov_chain(rng, P, T, N):
     square = P.ndim == 2 and P.shape[0] == P.shape[1]
     if not square or (P < 0).any() or not np.allclose(P.sum(axis=1), 1.0):
         raise ValueError("P must be a square matrix whose rows are probabilities")
-    rows = [np.full((N, len(P)), 1.0 / len(P))]
+    rows = [np.tile(np.full(len(P), 1.0 / len(P)) if first is None else first, (N, 1))]
     X = [draw(rng.random(N), rows[0])]
     for _ in range(T - 1):
         rows.append(P[X[-1]])
@@ -277,6 +281,88 @@ def fork(rng, T, N):
     near, far = (-0.5 * ((np.abs(y) + away) / 0.1) ** 2 for away in (-1.0, 1.0))
     log_p = np.logaddexp(near, far) - np.log(2 * 0.1 * np.sqrt(2 * np.pi))
     return X[1:, :, None], log_p
+
+
+def cue_law(n, m):
+    r"""The cue language's law: p(x_1), (V,), and P[x_{t-1}, x_t], (V, V), with V = n + C(n, m).
+
+    Symbols 0 .. n-1 are answers; each other symbol, a cue, names a set of m answers. After a cue
+    comes one of its answers, all equally likely; after an answer, and first of all, any of the
+    cues.
+    """
+    sets = cue_sets(n, m)
+    any_cue = np.repeat([0.0, 1.0 / len(sets)], [n, len(sets)])
+    P = np.tile(any_cue, (n + len(sets), 1))
+    P[n:] = 0.0
+    P[n + np.arange(len(sets))[:, None], sets] = 1.0 / m
+    return any_cue, P
+
+
+def cue_language(rng, n, m, T, N):
+    r"""Words in a context with several modes: cue, answer, cue, answer .. Returns X (T, N) and the
+    true log p(x_t | x_{t-1}).
+    """
+    first, P = cue_law(n, m)
+    return markov_chain(rng, P, T, N, first)
+
+
+def symbol_fork_law():
+    r"""The fork in 32 symbols at the places y of `FORK_PLACES`: p(x_1), (32,), and P[x_{t-1}, x_t],
+    (32, 32).
+
+    Half of N(0.8 y + 1, 0.15^2) and half of N(0.8 y - 1, 0.15^2), each on the 32 places only; y_0 =
+    0.
+    """
+    mean = 0.8 * np.append(0.0, FORK_PLACES)[:, None, None] + np.array([[1.0], [-1.0]])
+    bumps = np.exp(-0.5 * ((FORK_PLACES - mean) / 0.15) ** 2)  # (33, 2, 32)
+    rows = np.mean(bumps / bumps.sum(axis=2, keepdims=True), axis=1)
+    return rows[0], rows[1:]
+
+
+def symbol_fork(rng, T, N):
+    r"""The fork in symbols. Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N)."""
+    first, P = symbol_fork_law()
+    return markov_chain(rng, P, T, N, first)
+
+
+@dataclass(frozen=True)
+class Document:
+    r"""One long text. train, validation, test: (T, 1) integers, in its order; symbols[v] is symbol
+    v; source: what it is.
+    """
+
+    symbols: tuple
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    source: str
+
+
+def documentation(level="words", vocabulary=500):
+    r"""The help texts of your own Python, `pydoc_data.topics`: 80 % to train, then 10 % to
+    validate, 10 % to test.
+
+    level: "words", which are words and signs, or "characters". The most frequent of the training
+    part are symbols of their own, all others are symbol 0. The text depends on the Python version,
+    which `source` tells.
+    """
+    check_count("vocabulary", vocabulary, least=2)
+    if level not in ("words", "characters"):
+        raise ValueError(f'level must be "words" or "characters"; got {level!r}')
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise ImportError(
+            "this Python comes without pydoc_data, its help texts; the one from python.org has them"
+        ) from error
+    text = "".join(topics[name] for name in sorted(topics))
+    parts = re.findall(r"\w+|[^\w\s]" if level == "words" else "(?s).", text)
+    ends = [round(share * len(parts)) for share in (0.8, 0.9)]
+    frequent = Counter(parts[: ends[0]]).most_common(vocabulary - 1)
+    index = {symbol: v for v, (symbol, _) in enumerate(frequent, start=1)}
+    X = np.array([index.get(symbol, 0) for symbol in parts])[:, None]
+    source = f"pydoc_data.topics of Python {platform.python_version()}, {len(text)} characters"
+    return Document(("(other)", *index), *np.split(X, ends), source)
 
 
 def _check_made(rng, T, N):
