@@ -230,6 +230,7 @@ def test_a_file_with_the_right_name_but_a_wrong_theta_is_refused(tmp_path):
         ({"unknown": np.zeros(1)}, "theta has an unknown key 'unknown'"),
         ({"rnn": "RNN(emission=Evil(symbols=3), hidden=2)"}, "'Evil'"),
         ({"rnn": "__import__('os')"}, ""),
+        ({"W": np.array([[{}, {}], [{}, {}]])}, "allow_pickle=False"),
         ({"data.alphabet": np.array([10, 97])}, "data.lines is not a file"),
         ({"data.alphabet": np.array([10, 97]), "data.lines": np.array(True)}, "data must be the"),
     ]:
