@@ -3,9 +3,9 @@ r"""What one would try without an RNN: n-grams, autoregressions, mixtures, Marko
 Each is fitted to the training part; what it chooses, it chooses on validation.
 """
 
-import numpy as np
+import autograd.numpy as np
 
-from rnnvae_ref import data
+from rnnvae_ref import data, unroll
 
 # What the fork's own law scores a step: two bumps of standard deviation 0.1 that do not overlap.
 FORK_TRUTH = -np.log(2) - 0.5 * np.log(2 * np.pi * np.e * 0.01)
@@ -25,8 +25,10 @@ class Autoregression:
 
     def __init__(self, m, p, seen):
         x, self.p = m.X[:, 0, 0], p
-        past = np.stack([x[p - k : len(x) - k] for k in range(1, p + 1)] + [np.ones(len(x) - p)], axis=1)
-        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop])[0]
+        past = np.stack(
+            [x[p - k : len(x) - k] for k in range(1, p + 1)] + [np.ones(len(x) - p)], axis=1
+        )
+        self.weights = np.linalg.lstsq(past[: seen.stop - p], x[p : seen.stop], rcond=None)[0]
         residual = x[p:] - past @ self.weights
         self.s = residual[: seen.stop - p].std()
         self.steps = np.concatenate([np.full(p, np.nan), log_normal(residual, 0.0, self.s)])
@@ -44,8 +46,15 @@ class Autoregression:
 
 
 def two_gaussians(d, floor=0.0, sweeps=200):
-    r"""Weights, means and scales, (2,) each, of two Gaussians fitted by EM to the training part; no scale below `floor`."""
-    x, mean, s, w = d.X[d.train, 0, 0], np.array([-1.0, 1.0]), np.array([0.5, 0.5]), np.array([0.5, 0.5])
+    r"""Weights, means and scales, (2,) each, of two Gaussians fitted by EM to the training part; no
+    scale below `floor`.
+    """
+    x, mean, s, w = (
+        d.X[d.train, 0, 0],
+        np.array([-1.0, 1.0]),
+        np.array([0.5, 0.5]),
+        np.array([0.5, 0.5]),
+    )
     for _ in range(sweeps):
         r = w * np.exp(log_normal(x[:, None], mean, s))
         r /= r.sum(axis=1, keepdims=True)
@@ -60,13 +69,16 @@ def mixture(d, floor=0.0):
     return np.log((w * np.exp(log_normal(d.X[:, 0], mean, s))).sum(axis=1))
 
 
-# Markov switching between Gaussians. Two states; or three, long eruptions after a short one having a Gaussian of their own.
+# Markov switching between Gaussians, of two states; or of three, where long eruptions after a short
+# one have a Gaussian of their own.
 TWO = (np.array([-1.5, 0.8]), np.array([[0.1, 0.9], [0.5, 0.5]]))
 THREE = (np.array([-1.5, 0.8, 0.9]), np.array([[0.0, 0.0, 1.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]))
 
 
 def markov_switching(d, floor, start, sweeps=100):
-    r"""log p(x_t | x_<t) of every step under a hidden Markov chain fitted to the training part by EM; zeros stay zeros."""
+    r"""log p(x_t | x_<t) of every step under a hidden Markov chain fitted to the training part by
+    EM; zeros stay zeros.
+    """
     mean, A = start
     s, first = np.full(len(mean), 0.4), np.full(len(mean), 1.0 / len(mean))
     x = d.X[d.train, 0, 0]
@@ -101,7 +113,10 @@ def ngram(names, n):
 
 def weight(names, n):
     r"""The weight a of the n-gram's back-off that is best on validation."""
-    return max(np.geomspace(0.2, 20, 13) if n else [1.0], key=lambda a: ngram_score(names, n, a, "validation"))
+    return max(
+        np.geomspace(0.2, 20, 13) if n else [1.0],
+        key=lambda a: ngram_score(names, n, a, "validation"),
+    )
 
 
 def ngram_score(names, n, a, part):
@@ -128,7 +143,9 @@ def log_probabilities(train, test, n, a, V):
 
 
 def contexts(line, n):
-    r"""For each symbol of a line, its contexts of 0, 1 .. n-1 symbols; what lies before the line is a blank."""
+    r"""For each symbol of a line, its contexts of 0, 1 .. n-1 symbols; what lies before the line is
+    a blank.
+    """
     padded = "\0" * n + line + data.END
     for i in range(n, len(padded)):
         for k in range(n):
@@ -136,6 +153,51 @@ def contexts(line, n):
 
 
 def fork_ceiling(L, T=25):
-    r"""The most that Eq. (26), or one particle, can score a step, whatever D: v = 1.01 is the variance of z_t + 0.1 n_t."""
+    r"""The most that Eq. (26), or one particle, can score a step, whatever D: v = 1.01 is the
+    variance of z_t + 0.1 n_t.
+    """
     u = 2 * np.log(L) / T
     return -0.5 * np.log(2 * np.pi * np.e * 1.01) - 0.5 * np.log(1 - u) - u / 2
+
+
+def two_bumps(rnn, theta, X):
+    r"""log p(X) of one particle whose emission has two bumps, nats per sequence, (N,).
+
+    p(x|h) = N(x; m + a, s^2) / 2 + N(x; m - a, s^2) / 2 with m = h C + c and a = theta["a"] (M,).
+    As N(x; m +- a, s^2) = N(x; m, s^2) exp(+-a (x - m) / s^2 - a^2 / 2 s^2), that is the usual
+    emission times cosh(a (x - m) / s^2) exp(-a^2 / 2 s^2).
+    """
+    H, ell = unroll(rnn, {key: theta[key] for key in rnn.shapes()}, X)  # H (T, 1, N, D)
+    ell = ell[:, 0]
+    residual = X - np.dot(H[:, 0], theta["C"]) - theta["c"]
+    tilt = np.dot(residual, theta["a"] * np.exp(-2 * theta["log_s"]))  # (T, N)
+    log_cosh = np.logaddexp(tilt, -tilt) - np.log(2)
+    shift = 0.5 * np.sum((theta["a"] * np.exp(-theta["log_s"])) ** 2)
+    return np.sum(ell + log_cosh - shift, axis=0)
+
+
+def cue_floor(n):
+    r"""The least that one particle with D = 2 loses an answer on the cue language with pairs of n
+    answers, C14.
+    """
+    return 0.5 * np.log(2) * few_good_pairs(n)
+
+
+def few_good_pairs(n):
+    r"""At least this share of the pairs of n answers cannot be told well from D = 2: 3n - 6 edges
+    are the most of a plane graph.
+    """
+    return max(0.0, 1.0 - (3 * n - 6) / (n * (n - 1) / 2))
+
+
+def cue_floor_26(n, L, answers):
+    r"""The same for Eq. (26) with L particles, and sequences of that many answers, C15: the best of
+    the bounds for 0 < k < 1.
+    """
+    k, s = np.linspace(1e-4, 0.99, 9900), few_good_pairs(n)
+    x = 1.0 / (
+        2.0 + 2.0 ** (1.0 / (1.0 - k))
+    )  # the smaller of two probabilities where psi is largest
+    psi = 0.5 * ((2 * x) ** k + (2 - 4 * x) ** k)
+    tilted = np.log(s * psi ** (1 / (1 - k)) + 1 - s)
+    return max(0.0, -np.min((1 - k) / k * (np.log(L) / answers + tilted)))

@@ -76,10 +76,8 @@ def plot(numbers):
     agree.plot(ends, ends, color=style.EXACT, lw=0.8)
     agree.plot(numbers["eq5"], numbers["eq15"], "o", color=style.RNN, ms=3, alpha=0.6)
     agree.plot(numbers["gradient5"], numbers["gradient15"], "o", color=style.BOUND, ms=3, alpha=0.6)
-    agree.text(
-        0.04, 0.96, "a gradient\ncomponent", color=style.BOUND, va="top", transform=agree.transAxes
-    )
-    agree.text(0.45, 0.1, "value (nats)", color=style.RNN, transform=agree.transAxes)
+    style.note(agree, 0.04, 0.96, "a gradient\ncomponent", color=style.BOUND, va="top")
+    style.note(agree, 0.45, 0.1, "value (nats)", color=style.RNN)
     agree.set_xscale("symlog", linthresh=10)
     agree.set_yscale("symlog", linthresh=10)
     ticks = {
@@ -93,9 +91,7 @@ def plot(numbers):
         [("value", style.RNN, "values"), ("gradient", style.BOUND, "gradients")]
     ):
         bars(differ, np.array(numbers[f"{key}_roundings"]), colour)
-        differ.text(
-            0.97, 0.9 - 0.09 * i, words, color=colour, ha="right", transform=differ.transAxes
-        )
+        style.note(differ, 0.97, 0.9 - 0.09 * i, words, color=colour, ha="right")
     differ.set(
         xticks=[ZERO, 0, 1, 2, 3], xticklabels=["0", "1", "10", "100", "1000"], ylabel="models"
     )

@@ -75,29 +75,20 @@ def plot(numbers):
     ):
         axis.loglog(SIZES, numbers["spread"][i] / np.sqrt(SIZES), color=style.EXACT, lw=1.0)
         axis.loglog(SIZES, numbers["errors"][i], "o", color=colour, ms=6)
-        axis.text(
+        style.note(
+            axis,
             0.97,
             0.9 - 0.08 * i,
             f"{name}: slope {slope(numbers, i):.2f}",
             color=colour,
             ha="right",
-            transform=axis.transAxes,
         )
     axis.set(
         xlabel="draws $S$", ylabel="error of the estimate (rms)", xticks=SIZES, xticklabels=SIZES
     )
     axis.minorticks_off()
-    axis.text(
-        0.03,
-        0.05,
-        f"$\\sigma = 0$: at most {max(numbers['without']):.0e} nats, rounding",
-        transform=axis.transAxes,
+    style.note(
+        axis, 0.03, 0.05, f"$\\sigma = 0$: at most {max(numbers['without']):.0e} nats, rounding"
     )
-    axis.text(
-        0.97,
-        0.74,
-        "lines: exact spread of one draw / $\\sqrt{S}$",
-        ha="right",
-        transform=axis.transAxes,
-    )
+    style.note(axis, 0.97, 0.74, "lines: exact spread of one draw / $\\sqrt{S}$", ha="right")
     return figure

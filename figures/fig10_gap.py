@@ -1,13 +1,13 @@
-r"""How does the gap to the exact log p(X) close with the number of particles L, under each reading
-and with resampling?
+r"""How does the gap to the exact log p(X) close with L, under each reading and with resampling?
 
-A linear model (a = 0.6, b = 0.3, c = 1, s = 0.5, sigma = 0.5, T = 8), particles that share h_1 and
+A linear model (W = 0.6, U = 0.3, C = 1, s = 0.5, sigma = 0.5, T = 8), particles that share h_1 and
 have independent Gaussian noise, one sequence drawn from the model; log p(X) from the Kalman filter.
-See: the trajectory mixture, Eq. (26), rises to it from below, and L times its gap tends to half the
-relative variance of one weight (Burda et al., 2015); with resampling the gap is smaller and closes,
-too; the per-step mixture, Eq. (17), tends to another number, log prod_t E[p(x_t|h_t)], the dotted
-line. Falsified by: (26) falling with L or above the line, or (17) closing its gap. Cells: 9 sizes x
-3 estimates x 2000 draws x 0 steps. Time: 3 s.
+See: the trajectory mixture, with noise Jensen's bound of Eq. (26), rises to it from below (Burda et
+al. 2015), and L times its gap tends to half the relative variance of one weight (Maddison et al.
+2017, Domke and Sheldon 2018); with resampling the gap is smaller and closes, too; the per-step
+mixture, Eq. (17), tends to another number, log prod_t E[p(x_t|h_t)], the dotted line. Falsified by:
+the trajectory mixture falling with L or above the line, or (17) closing its gap. Cells: 9 sizes x 3
+estimates x 2000 draws x 0 steps. Time: 3 s.
 """
 
 import matplotlib.pyplot as plt
@@ -77,7 +77,7 @@ def plot(numbers):
         equation = {"trajectory": "Eq. (26)", "resampled": "resampled", "per step": "Eq. (17)"}[
             name
         ]
-        values.text(0.97, y, equation, color=colour, ha="right", transform=values.transAxes)
+        style.note(values, 0.97, y, equation, color=colour, ha="right")
     values.set(xscale="log", xlabel="particles $L$", ylabel="nats")
     mean, error = np.array(numbers["trajectory"]).T
     scaled.errorbar(

@@ -1,12 +1,12 @@
 r"""Which sigma does the bound with L particles want? The two halves of the paper meet.
 
-Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model (a = 0.6, b = 0.3, c
+Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model (W = 0.6, U = 0.3, C
 = 1, s = 0.5, T = 20), particles that share h_1 and have independent noise, four sequences drawn
-with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Eq. (26) is largest is 0 for L
-= 1, and moves towards that of the truth as L grows; with resampling few particles are enough.
-"Noise-free dynamics is optimal" is a statement about one particle. Falsified by: a best sigma that
-stays at 0, or that falls with L. Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws
-(at least 8) x 0 steps. Time: 6 s.
+with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Jensen's bound of Eq. (26) is
+largest is 0 for L = 1, and moves towards that of the truth as L grows; with resampling few
+particles are enough. "Noise-free dynamics is optimal" is a statement about one particle. Falsified
+by: a best sigma that stays at 0, or that falls with L. Cells: 5 sizes x 2 estimates x 16 values of
+sigma x 1200 / L draws (at least 8) x 0 steps. Time: 6 s.
 """
 
 import matplotlib.pyplot as plt
@@ -69,15 +69,8 @@ def plot(numbers):
             title=title,
             ylim=(low - 2.0 * (high - low), high + 0.8 * (high - low)),
         )
-        axis.text(0.97, 0.92, r"exact $\log p(X)$", ha="right", transform=axis.transAxes)
+        style.note(axis, 0.97, 0.92, r"exact $\log p(X)$", ha="right")
     for i, (shade, L) in enumerate(zip(shades, sizes, strict=True)):
-        axes[0].text(
-            0.04,
-            0.34 - 0.075 * i,
-            f"$L$ = {L}",
-            color=shade,
-            transform=axes[0].transAxes,
-            fontsize=9,
-        )
+        style.note(axes[0], 0.04, 0.34 - 0.075 * i, f"$L$ = {L}", color=shade, fontsize=9)
     axes[0].set_ylabel("nats per sequence (dots: largest)")
     return figure

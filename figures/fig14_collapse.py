@@ -70,13 +70,8 @@ def plot(numbers):
         apart.semilogy(t, curves.T, color=colour, lw=0.5, alpha=0.4)
         apart.semilogy(t, np.median(curves, axis=0), color=colour, lw=2.0)
         apart.semilogy(t, g ** (t - 1.0), color=colour, lw=1.0, ls=":")
-        apart.text(
-            0.03,
-            0.04 + 0.08 * NORMS.index(g),
-            f"$g$ = {g}",
-            color=colour,
-            transform=apart.transAxes,
-            fontsize=9,
+        style.note(
+            apart, 0.03, 0.04 + 0.08 * NORMS.index(g), f"$g$ = {g}", color=colour, fontsize=9
         )
     apart.set(xlabel="$t$", title=r"$\|h_t^1 - h_t^2\|$, dotted: bound", ylim=(1e-9, 1e2))
     scores.plot(GAINS, numbers["score"], "o-", color=style.PER_STEP)

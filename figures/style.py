@@ -1,6 +1,8 @@
 r"""One look for all figures: the colours, what each stands for, and how a figure becomes files."""
 
 import json
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -39,18 +41,60 @@ def rounded(value):
 
 
 def write(record, figure, folder, kinds=("png", "pdf")):
-    r"""The figure and its numbers to `folder`, the same bytes for the same numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clean = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
+    r"""The figure and its numbers to `folder`, the same bytes for the same numbers. The JSON is
+    last: with it all is done.
+    """
+    clean = {
+        "png": {"Software": None},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    }
+    check_folder(folder)
     for kind in kinds:
-        with atomic_write(folder / f"{record['figure']}.{kind}") as part:
+        path = folder / f"{record['figure']}.{kind}"
+        with told(path), atomic_write(path) as part:
             figure.savefig(part, metadata=clean[kind])
-    with atomic_write(folder / f"{record['figure']}.json") as part:
-        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path = folder / f"{record['figure']}.json"
+    with told(path), atomic_write(path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
+    for left in folder.glob(f".{record['figure']}.*.part*"):  # from a run that was killed
+        left.unlink(missing_ok=True)
+
+
+def check_folder(folder):
+    r"""Make the folder, and refuse one that cannot be written: before the computing, not after."""
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+@contextmanager
+def told(path):
+    r"""One sentence where the system does not let us write."""
+    try:
+        yield
+    except OSError as error:
+        why = "is the disk full, or the file open in another program?"
+        raise SystemExit(f"{path} cannot be written ({error.strerror or error}); {why}") from None
+
+
+def read(path):
+    r"""The record that `write` wrote, or None where it is missing or broken."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("headline"), dict) else None
+
+
+def note(axis, x, y, words, **look):
+    r"""Words at a place given in fractions of the axes."""
+    axis.text(x, y, words, transform=axis.transAxes, **look)
 
 
 def strip(axis, y, values, colour, chosen=None):
-    r"""A row of scores: all seeds thin, the median thick, and a ring around the run that was chosen on validation."""
+    r"""A row of scores: all seeds thin, the median thick, and a ring around the run that was chosen
+    on validation.
+    """
     axis.plot(values, np.full(len(values), y), "|", ms=10, mew=1.0, color=colour, alpha=0.8)
     axis.plot(np.median(values), y, "|", ms=16, mew=3.0, color=colour)
     if chosen is not None:
@@ -67,10 +111,14 @@ def key(figure, last="a baseline"):
     handles = [
         Line2D([], [], ls="", marker="|", ms=10, mew=1.0, color=RNN, label="a seed"),
         Line2D([], [], ls="", marker="|", ms=14, mew=3.0, color=RNN, label="median"),
-        Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=EXACT, label="chosen on validation"),
+        Line2D(
+            [], [], ls="", marker="o", ms=9, mfc="none", mec=EXACT, label="chosen on validation"
+        ),
         Line2D([], [], ls="", marker="D", ms=5, color=BASELINE, label=last),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=0.9)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=0.9
+    )
 
 
 def arrow(axis, start, end, colour=EXACT):

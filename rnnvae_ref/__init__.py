@@ -21,7 +21,8 @@ marked * are the 60-minute path; `numerics` and `kernels` can be skipped on a fi
     sampling       draws, predictions
     examples       small models whose answers are known
     data           q(X)
-    training       fit, save, load
+    training       fit
+    files          save, load
     paper          the 27 equations as a table, which `python -m rnnvae_ref` evaluates
 
 The paper's letters and ours:
@@ -35,7 +36,7 @@ The paper's letters and ours:
     ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 from rnnvae_ref import (
     appendix,
@@ -52,15 +53,16 @@ from rnnvae_ref import (
     sampling,
 )
 from rnnvae_ref.emissions import Categorical, Gaussian
+from rnnvae_ref.files import load, save
 from rnnvae_ref.likelihood import log_likelihood, log_likelihood_steps
 from rnnvae_ref.noise import K_noise
 from rnnvae_ref.rnn import RNN, F, f, table, unroll
-from rnnvae_ref.sampling import predict, sample
-from rnnvae_ref.training import Fit, fit, load, save
+from rnnvae_ref.sampling import forecast, predict, sample
+from rnnvae_ref.training import Fit, fit
 
 __all__ = [
     "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "appendix", "bound", "data",
-    "enumeration", "examples", "f", "fit", "inference", "kalman", "load", "log_likelihood",
-    "log_likelihood_steps", "noise", "particles", "predict", "quadrature", "resampling", "sample",
-    "sampling", "save", "table", "unroll",
+    "enumeration", "examples", "f", "fit", "forecast", "inference", "kalman", "load",
+    "log_likelihood", "log_likelihood_steps", "noise", "particles", "predict", "quadrature",
+    "resampling", "sample", "sampling", "save", "table", "unroll",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ MOST_JOINT_PATHS = 1 << 20
 
 
 def eq18(rnn, theta, X, sigma, p, q):
-    r"""Eq. (18).  p(X) = (1/L) sum_l integral dH_l p(H_l, X): L models that differ in h_1, mixed."""
+    r"""Eq. (18).  p(X) = (1/L) sum_l integral dH_l p(H_l, X): L models, one for each h_1."""
     check_law("p", p, (Discrete,))
     models = single_particles(rnn, theta)
     log_p = [enumeration.log_p(one, th, X, sigma, p) for one, th in models]
@@ -34,7 +34,7 @@ def eq19(rnn, theta, X, sigma, p, q):
 
 
 def eq20(rnn, theta, X, sigma, p, q):
-    r"""Eq. (20).  = the same, times the integrals of the other particles' q(H_l'|X), which are 1."""
+    r"""Eq. (20).  = the same, times the integrals of the others' q(H_l'|X), which are 1."""
     log_ratio, log_weight = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
     own = log_sum_exp(log_ratio + log_weight, axis=1)  # (L, N)
     ones = log_sum_exp(log_weight, axis=1)
@@ -74,7 +74,7 @@ def eq24(rnn, theta, X, sigma, p, q):
 
 
 def eq25(rnn, theta, X, sigma, p, q):
-    r"""Eq. (25).  log p(X) by the chain rule: each x_t is scored by the mixture's exact predictive."""
+    r"""Eq. (25).  log p(X) by the chain rule: the mixture's exact predictive scores each x_t."""
     check_law("p", p, (Discrete,))
     models = single_particles(rnn, theta)
     steps = [enumeration.log_p_steps(one, th, X, sigma, p) for one, th in models]

@@ -28,7 +28,7 @@ def log_evidence(rnn, theta, X, sigma, law):
 
 
 def log_marginal(rnn, theta, X, sigma, law):
-    r"""Eq. (10).  log of the integral over H of p(H, X), a sum over all paths of a law, nats, (N,)."""
+    r"""Eq. (10).  log of the integral over H of p(H, X), a sum over all paths, nats, (N,)."""
     eps, _ = model_paths(rnn, theta, X, law)
     H = F(rnn, theta, X, eps, sigma)
     return log_sum_exp(log_joint(rnn, theta, X, H, sigma, law), axis=0)

@@ -16,7 +16,7 @@ from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 
 @dataclass(frozen=True)
 class Normal:
-    r"""eps ~ N(mean, 1) in every coordinate, independent; mean 0 for the model, any for another q."""
+    r"""eps ~ N(mean, 1) in every coordinate, independent; 0 for the model, else another q."""
 
     mean: float = 0.0
 
@@ -36,7 +36,7 @@ class Normal:
 
 @dataclass(frozen=True)
 class Discrete:
-    r"""eps takes the value nodes[k] with probability weights[k] in every coordinate, independent."""
+    r"""eps is nodes[k] with probability weights[k] in every coordinate, independent."""
 
     nodes: tuple
     weights: tuple

@@ -5,6 +5,7 @@ import os
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
+from threading import get_ident
 
 import autograd.numpy as np
 import numpy as onp
@@ -173,11 +174,16 @@ def describe(value):
 
 @contextmanager
 def atomic_write(path):
-    r"""A path to write to. It replaces `path` when all is written; interrupted, `path` stays."""
-    path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    r"""A path to write to, which takes the place of `path` only when all is written.
+
+    Interrupted, `path` stays as it was. A link stays a link, and a file keeps its mode.
+    """
+    path = Path(path).resolve()
+    part = path.with_name(f".{path.stem}.{os.getpid()}-{get_ident()}.part{path.suffix}")
     try:
         yield part
+        if path.exists():
+            part.chmod(path.stat().st_mode)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-r"""Particles with noise and resampling, which make the form of Eq. (17) a bound. Ours, not the paper's.
+r"""Particles with noise and resampling make the form of Eq. (17) a bound. Ours, not the paper's.
 
 Between two steps the particles are drawn anew in proportion to their weights. What is estimated is
 the likelihood of a particle filter: the exp of its log is unbiased for the p(X) of Eq. (18)
@@ -90,7 +90,7 @@ def _normalised(joint, total, log_w):
 
 
 def _resample(h, log_w, t, choose, share):
-    r"""Where the effective sample size is low, each particle takes its ancestor's state, and weight 1/L."""
+    r"""Where few particles carry the weight: the ancestor's state, and weight 1/L."""
     w = np.exp(untraced(log_w))
     S, L, N = w.shape
     low = effective_sample_size(w)[:, None, :] <= share * L + 1e-9

@@ -1,189 +1,230 @@
-r"""fit(): gradient ascent of any objective, by autograd's Adam or scipy's L-BFGS; and theta in files."""
+r"""fit(): gradient ascent of any objective, by Adam or by SciPy's L-BFGS."""
 
 import sys
-import zipfile
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from numbers import Real
-from pathlib import Path
 
 import autograd.numpy as np
 from autograd import value_and_grad
-from autograd.misc.optimizers import adam
 
 from rnnvae_ref.data import Series, Text
-from rnnvae_ref.numerics import atomic_write, check_count, check_positive, check_rng, describe
+from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, plain_array
 
 
 @dataclass
 class Fit:
     r"""What training gives back.
 
-    last: theta after the last good step;  best: theta of the best validation, or `last` without validation;
-    history: a dict of lists "step", "objective" (mean nats per sequence in the batch) and "validation";  reason: why it stopped.
+    last: theta after the last good step, which is number `step`;
+    best: theta of the best validation, at step `best_step`; or `last` without validation;
+    history: a dict of lists "step", "objective" (mean nats per sequence in the batch) and
+    "validation";  reason: why training stopped, and where `best` is.
     """
 
     last: dict
     best: dict = None
     history: dict = field(default_factory=lambda: {"step": [], "objective": [], "validation": []})
-    reason: str = "all steps done"
+    reason: str = None
+    step: int = 0
+    best_step: int = 0
 
 
-class _Stop(Exception):
-    r"""Leaves an optimiser that has no other way out."""
-
-
-def fit(
-    objective,
-    theta,
-    X,
-    *,
-    rng,
-    method="adam",
-    steps=1000,
-    step_size=0.01,
-    batch=32,
-    clip=1.0,
-    validate=None,
-    every=10,
-    patience=30,
-):
+def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, batch=32, clip=1.0,
+        validate=None, every=10, patience=30):  # fmt: skip
     r"""Maximise np.mean(objective(theta, X, rng)) over theta, Eq. (3)'s argmax. Returns a `Fit`.
 
-    objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and for the objective's noise.
-    method: "adam" with minibatches of `batch` sequences and the gradient (of nats per step) clipped to norm `clip`,
-    or "lbfgs" on all data, with the draws of noise held fixed.  validate(theta) -> a number, larger is better, asked `every`
-    steps and at both ends; training stops when `patience` answers in a row bring nothing better, or when one is not finite.
-    An objective or gradient that is not finite ends training with the last theta that was good; so does Ctrl-C.
+    objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and
+    for the objective's noise.  method: "adam" with minibatches of `batch` sequences, each cut to
+    the longest sequence in it, and the gradient (of nats per step) clipped to norm `clip`; or
+    "lbfgs" on all data, with the draws of noise held fixed.  validate(theta) -> a number, larger
+    is better, asked every `every` steps and at both ends; training stops when `patience` answers
+    in a row bring nothing better, or when one is not finite.
+    An objective or gradient that is not finite ends Adam with the last theta that was good; so
+    does Ctrl-C. L-BFGS refuses such a step and tries a shorter one.
     """
-    _check_inputs(theta, X, rng)
-    for name, value in {"steps": steps, "batch": batch, "every": every, "patience": patience}.items():
+    _check_inputs(theta, X, rng, method, validate)
+    counts = {"steps": steps, "batch": batch, "every": every, "patience": patience}
+    for name, value in counts.items():
         check_count(name, value)
     for name, value in {"step_size": step_size, "clip": clip}.items():
         check_positive(name, value)
-    if method not in ("adam", "lbfgs"):
-        raise ValueError(f'method must be "adam" or "lbfgs"; got {method!r}')
-    run = _Run(objective, X, rng, Fit(theta), validate, steps, every, patience)
+    result = Fit(theta)
+    watch = partial(_watch, result, validate, steps, every, patience)
     try:
-        _adam(run, theta, steps, step_size, batch, clip) if method == "adam" else _lbfgs(run, theta, steps)
-    except _Stop as stop:
-        run.fit.reason = str(stop)
+        if method == "adam":
+            _adam(objective, theta, X, rng, watch, step_size, batch, clip * len(X))
+        else:
+            _lbfgs(objective, theta, X, rng, watch, steps, result, validate)
     except KeyboardInterrupt:
-        run.fit.reason = f"interrupted after step {run.step}"
-    return run.finished()
+        result.reason = f"interrupted after step {result.step}"
+    return _finished(result, validate)
 
 
-def _check_inputs(theta, X, rng):
+def _check_inputs(theta, X, rng, method, validate):
     if not isinstance(theta, dict) or not theta:
         raise ValueError(f"theta must be a dict of float64 arrays; got {describe(theta)}")
     for key, value in theta.items():
-        if getattr(value, "dtype", None) != np.float64:
+        if not plain_array(value) or value.dtype != np.float64:
             raise ValueError(f"theta[{key!r}] must be a float64 array; got {describe(value)}")
     advice = {Series: "; give s.X[s.train]", Text: "; give text.train"}.get(type(X), "")
-    if not isinstance(X, np.ndarray) or X.ndim not in (2, 3) or X.size == 0:
-        raise ValueError(f"X must be an array (T, N) or (T, N, M), not empty; got {describe(X)}{advice}")
+    if not plain_array(X) or X.ndim not in (2, 3) or X.size == 0:
+        wanted = "X must be an array (T, N) or (T, N, M), not empty"
+        raise ValueError(f"{wanted}; got {describe(X)}{advice}")
     check_rng(rng)
+    if method not in ("adam", "lbfgs"):
+        raise ValueError(f'method must be "adam" or "lbfgs"; got {method!r}')
+    if validate is not None and not callable(validate):
+        raise ValueError(f"validate must be a function of theta, or None; got {describe(validate)}")
 
 
-def _adam(run, theta, steps, step_size, batch, clip):
-    start, unpack = flatten(theta)
+def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
+    r"""Adam (Kingma and Ba, 2015): m and v are running means of the gradient and of its square."""
+    x, unpack = flatten(theta)
+    m = np.zeros_like(x)
+    v = np.zeros_like(x)
+    for step in count():
+        theta = unpack(x)
+        value, g = value_and_gradient(objective, theta, minibatch(X, batch, rng), rng)
+        if watch(step, theta, value, g):
+            break
+        g = flatten(clipped(g, clip))[0]
+        m = (1 - 0.9) * g + 0.9 * m
+        v = (1 - 0.999) * g**2 + 0.999 * v
+        m_hat = m / (1 - 0.9 ** (step + 1))  # as m starts at 0, it is too small at first
+        v_hat = v / (1 - 0.999 ** (step + 1))
+        x = x + step_size * m_hat / (np.sqrt(v_hat) + 1e-8)
 
-    def gradient(flat, i):
-        theta = unpack(flat)
-        value, g = run.value_and_grad(theta, run.minibatch(batch), run.rng)
-        run.saw(theta, i, value, g)
-        return flatten(clipped(g, clip * len(run.X)))[0]
 
-    theta = unpack(adam(gradient, start, num_iters=steps, step_size=step_size))
-    run.saw(theta, steps, *run.value_and_grad(theta, run.minibatch(batch), run.rng))
-
-
-def _lbfgs(run, theta, steps):
+def _lbfgs(objective, theta, X, rng, watch, steps, result, validate):
+    r"""SciPy's L-BFGS-B. It minimises, so it is given the objective with the other sign."""
     from scipy.optimize import minimize  # here: it would be most of the package's start-up
 
     start, unpack = flatten(theta)
-    seed = int(run.rng.integers(2**63))
+    seed = int(rng.integers(2**63))
+    at = lambda x: value_and_gradient(objective, unpack(x), X, np.random.default_rng(seed))
+    good = trial = start, *at(start)  # the last step, and the last point that was tried
+    if watch(0, theta, *good[1:]):
+        return
 
-    def value_and_gradient(flat):
-        value, g = run.value_and_grad(unpack(flat), run.X, np.random.default_rng(seed))
-        run.check_finite(value, g)
-        run.value, run.g = value, g
-        if not run.fit.history["step"]:
-            run.saw(theta, 0, value, g)  # the first evaluation is at the start
-        return value, flatten(g)[0]
+    def loss(x):
+        nonlocal trial
+        trial = x.copy(), *at(x)
+        if _trouble(*trial[1:]):  # no value: as far uphill from the last step, so x is refused
+            g = flatten(good[2])[0]
+            return abs(g @ (x - good[0])) - good[1], g
+        return -trial[1], -flatten(trial[2])[0]
 
-    def after(flat):
-        run.saw(unpack(flat), run.step + 1, run.value, run.g)
+    def after_step(x):
+        nonlocal good
+        good = trial
+        if watch(result.step + 1, unpack(x), *good[1:]):
+            raise StopIteration
 
-    result = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", callback=after, options={"maxiter": steps})
-    run.fit.reason, run.steps = f"L-BFGS: {result.message.lower()}", run.step
-    if run.fit.history["step"][-1] < run.step:
-        run.record(-result.fun)
+    options = {"maxiter": steps}
+    end = minimize(loss, start, jac=True, method="L-BFGS-B", callback=after_step, options=options)
+    if result.reason is None:  # SciPy stopped of its own accord
+        result.reason = f"L-BFGS: {end.message.lower()}"
+        if result.history["step"][-1] < result.step:
+            _record(result, good[1], validate)
 
 
-class _Run:
-    r"""One training: what it has seen so far."""
+def _watch(result, validate, steps, every, patience, step, theta, value, g):
+    r"""Keep theta, record it, judge it. True where training must stop; `result.reason` says why."""
+    trouble = _trouble(value, g)
+    if trouble:
+        result.reason = f"the {trouble} at step {step}; `last` is the last good theta"
+        return True
+    result.last = theta
+    result.step = step
+    if step % every == 0 or step == steps:
+        _record(result, value, validate)
+    scores = result.history["validation"]
+    if result.reason is None and step == steps:
+        result.reason = "all steps done"
+    elif validate is not None and len(scores) - 1 - np.argmax(scores) >= patience:
+        result.reason = f"validation has not improved for {patience} checks, at step {step}"
+    return result.reason is not None
 
-    def __init__(self, objective, X, rng, fit, validate, steps, every, patience):
-        self.objective, self.X, self.rng, self.fit = objective, X, rng, fit
-        self.validate, self.steps, self.every, self.patience = validate, steps, every, patience
-        self.best_score, self.since_best, self.step, self.value, self.g = -np.inf, 0, 0, np.nan, {}
-        self.value_and_grad = value_and_grad(self.loss)
 
-    def loss(self, theta, X, rng):
-        per_sequence = self.objective(theta, X, rng)
+def _record(result, value, validate):
+    r"""One more line of history; a theta that validates better than all before is `best`."""
+    score = np.nan if validate is None else validate(result.last)
+    if not isinstance(score, Real):
+        raise ValueError(f"validate must return one number; got {describe(score)}")
+    row = {"step": result.step, "objective": float(value), "validation": float(score)}
+    for key, entry in row.items():
+        result.history[key].append(entry)
+    if _watched():
+        text = f"\rstep {result.step}: objective {value:.4f}, validation {score:.4f} "
+        print(text, end="", file=sys.stderr, flush=True)
+    if validate is None:
+        return
+    if not np.isfinite(score):
+        result.reason = f"validate returned {score} at step {result.step}, not a finite number"
+    elif np.argmax(result.history["validation"]) == len(result.history["step"]) - 1:
+        result.best = result.last
+        result.best_step = result.step
+
+
+def _watched():
+    r"""Somebody sees the progress: on a terminal, or in a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def _finished(result, validate):
+    if _watched():
+        print(file=sys.stderr)
+    if result.best is None:
+        result.best = result.last
+        result.best_step = result.step
+    elif result.best_step == 0:
+        result.reason += "; `best` is the untrained start"
+    else:
+        result.reason += f"; `best` is from step {result.best_step}"
+    return result
+
+
+def value_and_gradient(objective, theta, X, rng):
+    r"""The mean of objective(theta, X, rng) over the sequences, and its gradient, a dict."""
+
+    def mean(theta):
+        per_sequence = objective(theta, X, rng)
         if np.shape(per_sequence) != X.shape[1:2]:
-            raise ValueError(f"objective must return one number per sequence, {X.shape[1:2]}; got shape {np.shape(per_sequence)}")
-        return -np.mean(per_sequence)
+            wanted = f"objective must return one number per sequence, {X.shape[1:2]}"
+            raise ValueError(f"{wanted}; got shape {np.shape(per_sequence)}")
+        return np.mean(per_sequence)
 
-    def minibatch(self, batch):
-        N = self.X.shape[1]
-        return self.X if batch >= N else self.X[:, self.rng.choice(N, batch, replace=False)]
+    return value_and_grad(mean)(theta)
 
-    def check_finite(self, value, g):
-        if not np.isfinite(value) or not all(np.isfinite(part).all() for part in g.values()):
-            what = f"objective became {-value}" if not np.isfinite(value) else "gradient became non-finite"
-            raise _Stop(f"the {what} at step {self.step}; `last` is the last good theta")
 
-    def saw(self, theta, step, value, g):
-        self.step = step
-        self.check_finite(value, g)
-        self.fit.last = theta
-        if step % self.every == 0 or step == self.steps:
-            self.record(-value)
+def minibatch(X, batch, rng):
+    r"""`batch` sequences drawn without replacement, cut to the longest of them; or all of X."""
+    N = X.shape[1]
+    if batch >= N:
+        return X
+    X = X[:, rng.choice(N, batch, replace=False)]
+    padding = X == -1 if X.dtype.kind in "iu" else np.isnan(X)
+    some = ~padding.reshape(len(X), -1).all(axis=1)  # the steps that some sequence has
+    return X[: some.nonzero()[0].max(initial=0) + 1]
 
-    def record(self, value):
-        score = np.nan if self.validate is None else self.validate(self.fit.last)
-        if not isinstance(score, Real):
-            raise ValueError(f"validate must return one number; got {describe(score)}")
-        for key, entry in {"step": self.step, "objective": float(value), "validation": float(score)}.items():
-            self.fit.history[key].append(entry)
-        if sys.stderr.isatty():
-            print(f"\rstep {self.step}: objective {value:.4f}, validation {score:.4f} ", end="", file=sys.stderr, flush=True)
-        if self.validate is not None:
-            self.judge(score)
 
-    def judge(self, score):
-        if not np.isfinite(score):
-            raise _Stop(f"validate returned {score} at step {self.step}, not a finite number")
-        self.since_best += 1
-        if score > self.best_score:
-            self.best_score, self.since_best, self.fit.best = score, 0, self.fit.last
-        if self.since_best >= self.patience and self.step < self.steps:
-            raise _Stop(f"validation has not improved for {self.patience} checks, at step {self.step}")
-
-    def finished(self):
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
-        self.fit.best = self.fit.last if self.fit.best is None else self.fit.best
-        return self.fit
+def _trouble(value, g):
+    r"""What is not finite, in words, or None."""
+    if not np.isfinite(value):
+        return f"objective became {value}"
+    finite = all(np.isfinite(part).all() for part in g.values())
+    return None if finite else "gradient became non-finite"
 
 
 def flatten(theta):
-    r"""theta as one vector, and the way back: autograd's `flatten` for a plain dict only, in a tenth of the time."""
+    r"""theta as one vector, and the way back: autograd's `flatten` for a dict, ten times faster."""
     keys = sorted(theta)
-    ends = np.cumsum([0] + [np.size(theta[key]) for key in keys])
     shapes = {key: np.shape(theta[key]) for key in keys}
-    unpack = lambda flat: {key: flat[a:b].reshape(shapes[key]) for key, a, b in zip(keys, ends, ends[1:], strict=False)}
+    ends = np.cumsum([0] + [np.size(theta[key]) for key in keys])
+    parts = list(zip(keys, ends, ends[1:], strict=False))
+    unpack = lambda flat: {key: flat[a:b].reshape(shapes[key]) for key, a, b in parts}
     return np.concatenate([np.ravel(theta[key]) for key in keys]), unpack
 
 
@@ -191,26 +232,3 @@ def clipped(g, most):
     r"""The gradient g (a dict), shortened to norm `most` where it is longer."""
     norm = np.sqrt(sum(np.sum(part**2) for part in g.values()))
     return g if norm <= most else {key: part * (most / norm) for key, part in g.items()}
-
-
-def save(path, rnn, theta):
-    r"""Write theta to a .npz file, with the RNN it belongs to. Whole or not at all: written beside, then renamed."""
-    rnn.check(theta)
-    if not Path(path).parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
-    with atomic_write(path) as part, open(part, "wb") as file:
-        np.savez(file, rnn=repr(rnn), **theta)
-
-
-def load(path, rnn):
-    r"""Read the theta that `save` wrote for this RNN. ValueError where the file is none, or is of another RNN."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            theta = dict(arrays)
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} must be a .npz file written by save(); {error}") from error
-    saved_for = str(theta.pop("rnn", "an unnamed model"))
-    if saved_for != repr(rnn):
-        raise ValueError(f"{path} was saved for {saved_for}, not for {rnn!r}")
-    rnn.check(theta)
-    return theta

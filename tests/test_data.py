@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import data
+from rnnvae_ref import RNN, Gaussian, data, log_likelihood_steps
 
 
 def write(path, text, encoding="utf-8"):
@@ -23,7 +23,11 @@ def test_colour_names_are_949_split_once_and_for_all():
     names = data.colour_names()
     parts = lines_of(names)
     assert [len(part) for part in parts] == [700, 100, 149]
-    assert len({*parts[0], *parts[1], *parts[2]}) == 949 and "cloudy blue" in {*parts[0], *parts[1], *parts[2]}
+    assert len({*parts[0], *parts[1], *parts[2]}) == 949 and "cloudy blue" in {
+        *parts[0],
+        *parts[1],
+        *parts[2],
+    }
     assert names.alphabet == "\n '/abcdefghijklmnopqrstuvwxyz"
     assert_array_equal(names.train, data.colour_names().train)
     assert [part[:3] for part in parts] == [
@@ -52,7 +56,9 @@ def test_encode_and_decode_say_what_is_wrong():
             text.encode(lines)
     with pytest.raises(ValueError, match=r"'Q' in 'aQ' is not in the alphabet '\\nab'$"):
         text.encode(["aQ"])
-    with pytest.raises(ValueError, match=r"'\\n' ends a sequence and must not stand inside one; got 'a\\nb'"):
+    with pytest.raises(
+        ValueError, match=r"'\\n' ends a sequence and must not be in one; got 'a\\nb'"
+    ):
         text.encode(["a\nb"])
     for X in (np.array([1, 2]), np.array([[1.0]]), np.array([[3]]), np.array([[-2]]), [[1]]):
         with pytest.raises(ValueError, match=r"X must be \(T, N\) integers in 0\.\.2"):
@@ -62,34 +68,125 @@ def test_encode_and_decode_say_what_is_wrong():
 def test_characters_reads_any_utf8_text_one_sequence_a_line(tmp_path):
     lines = ["grün", "日本", "née"] * 4
     for newline, encoding in [("\n", "utf-8"), ("\r\n", "utf-8-sig")]:
-        text = data.characters(write(tmp_path / "a.txt", newline.join(["", *lines, " \t", ""]), encoding))
+        text = data.characters(
+            write(tmp_path / "a.txt", newline.join(["", *lines, " \t", ""]), encoding)
+        )
         assert sorted(line for part in lines_of(text) for line in part) == sorted(lines)
         assert text.alphabet == "".join(sorted(set("\ngrün日本née")))
         assert [len(part) for part in lines_of(text)] == [8, 2, 2]
 
 
-def test_characters_says_what_is_wrong(tmp_path):
-    with pytest.raises(ValueError, match="at least 3 lines that are not blank, to be split; it has 0"):
-        data.characters(write(tmp_path / "empty.txt", ""))
-    with pytest.raises(ValueError, match="must be UTF-8 text"):
-        data.characters(write(tmp_path / "latin.txt", "grün\nblau\nrot", "latin-1"))
-    rare = write(tmp_path / "rare.txt", "\n".join(chr(ord("a") + i) for i in range(9)))
-    with pytest.raises(
-        ValueError, match=r"is not in the alphabet .*, made from the training lines; give an alphabet to admit it"
-    ):
-        data.characters(rare)
+def test_characters_knows_every_symbol_of_the_file_unless_it_is_told_not_to(tmp_path):
+    """One letter that occurs once, in a held-out line: most name lists have one."""
+    path = write(tmp_path / "rare.txt", "\n".join(chr(ord("a") + i) for i in range(9)))
+    text = data.characters(path)
+    assert text.alphabet == "\nabcdefghi"
+    assert sorted(line for part in lines_of(text) for line in part) == list("abcdefghi")
+    lacking = r"'.' in '.' is not in the alphabet '\\n[a-i]{7}'$"  # nine lines, two held out
+    with pytest.raises(ValueError, match=lacking):
+        data.characters(path, alphabet="train")
     for alphabet in ("abcdefghi", "\nihgfedcba"):
-        assert data.characters(rare, alphabet).alphabet == "\nabcdefghi"
+        assert data.characters(path, alphabet).alphabet == "\nabcdefghi"
     with pytest.raises(ValueError, match=r"'i' in 'i' is not in the alphabet '\\nabcdefgh'$"):
-        data.characters(rare, alphabet="abcdefgh")
+        data.characters(path, alphabet="abcdefgh")
+    common = write(tmp_path / "common.txt", "ab\n" * 9)
+    assert data.characters(common, alphabet="train").alphabet == "\nab"
+    for wrong in (None, 3, ["a"]):
+        with pytest.raises(ValueError, match='alphabet must be "file", "train" or a string of all'):
+            data.characters(path, wrong)
+
+
+def test_held_out_lines_that_are_also_trained_on_are_counted(tmp_path):
+    lines = [f"line {i}" for i in range(20)]
+    assert data.characters(write(tmp_path / "a.txt", "\n".join(lines))).repeated() == (0, 6)
+    text = data.characters(write(tmp_path / "b.txt", "\n".join([*lines[:10] * 2])))
+    train, validation, test = lines_of(text)
+    twice = [line for line in validation + test if line in train]
+    assert text.repeated() == (len(twice), 6) and 0 < len(twice)
+
+
+def test_a_prefix_has_no_end_symbol_and_may_be_shorter_than_others():
+    text = data.Text("\nab")
+    assert_array_equal(text.encode(["ab", "b"], end=False), [[1, 2], [2, -1]])
+    assert text.decode(text.encode(["ab", "b"], end=False)) == ["ab", "b"]
+    with pytest.raises(ValueError, match="none may be empty"):
+        text.encode(["ab", ""], end=False)
+
+
+def test_running_text_is_cut_into_pieces_in_order(tmp_path):
+    running = "".join(chr(97 + i % 7) + "\n" * (i % 5 == 0) for i in range(100))  # 120 symbols
+    text = data.text(write(tmp_path / "a.txt", running), 10)
+    train, validation, test = lines_of(text)
+    assert [len(part) for part in (train, validation, test)] == [8, 2, 2]
+    assert "".join(train + validation + test) == running and not text.lines
+    assert (text.train >= 0).all() and text.alphabet == "\nabcdefg"
+    assert_array_equal(text.encode(["a\nb"]), [[1], [0], [2]])  # a line end is a symbol in it
+    train, validation, test = lines_of(data.text(tmp_path / "a.txt", 11))
+    assert "".join(train + validation + test) == running[:110]
+    with pytest.raises(ValueError, match="must hold at least 3 pieces, to be split; it has 2"):
+        data.text(tmp_path / "a.txt", 50)
+    with pytest.raises(ValueError, match="length must be a whole number, 1 or larger; got 0"):
+        data.text(tmp_path / "a.txt", 0)
+
+
+READERS = {
+    "characters": data.characters,
+    "text": lambda p: data.text(p, 2),
+    "series": lambda p: data.series(p, "v"),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_say_what_is_wrong_with_a_file(tmp_path, monkeypatch, reader):
+    read = READERS[reader]
+    with pytest.raises(FileNotFoundError, match=r"no\.txt"):
+        read(tmp_path / "no.txt")
+    with pytest.raises(IsADirectoryError, match="must be a file, and is a folder"):
+        read(tmp_path)
+    for wrong in (None, 3, ["a.txt"]):
+        with pytest.raises(ValueError, match="path must be the name of a file; got"):
+            read(wrong)
+    wanted = r"a\.txt must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1; "
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "latin-1"):
+        with pytest.raises(ValueError, match=wanted):
+            read(write(tmp_path / "a.txt", "v\ngrün\nblau\nrot\n", encoding))
+    for content in (np.random.default_rng(0).bytes(1000), b"v\n1\n\0\n2\n3\n"):
+        (tmp_path / "a.txt").write_bytes(content)
+        with pytest.raises(ValueError, match=wanted):
+            read(tmp_path / "a.txt")
+    monkeypatch.setattr(data, "MOST", 20)
+    with pytest.raises(ValueError, match=wanted + "it has 21 bytes"):
+        read(write(tmp_path / "a.txt", "v" * 21))
+
+
+def test_characters_wants_three_lines_and_no_line_that_would_fill_the_memory(tmp_path):
+    for content, N in {"": 0, "one line only": 1, "one line only\n \n": 1, "two\nlines": 2}.items():
+        with pytest.raises(
+            ValueError, match=f"at least 3 lines that are not blank, .* it has {N}$"
+        ):
+            data.characters(write(tmp_path / "a.txt", content))
+    long = write(tmp_path / "long.txt", "\n".join(["ab"] * 30_000 + ["long " * 4000]))
+    wanted = (
+        "must take at most 1 GiB, padded to its longest line, 20000 symbols; it would take 4.5 GiB"
+    )
+    with pytest.raises(
+        ValueError, match=rf"long\.txt {wanted}; cut the long lines, or use data.text"
+    ):
+        data.characters(long)
 
 
 def test_the_two_series_are_the_published_ones():
     nile, faithful = data.nile(), data.old_faithful()
     raw = (nile.X * nile.scale + nile.mean)[:, 0, 0]
     assert_allclose(raw[[0, 1, 99]], [1120, 1160, 740], rtol=1e-12)
-    assert_allclose([raw.sum(), len(raw)], [91935, 100], rtol=1e-12)  # mean 919.35, as in Durbin and Koopman
-    assert (faithful.train, faithful.validation, faithful.test) == (slice(0, 150), slice(150, 200), slice(200, 299))
+    assert_allclose(
+        [raw.sum(), len(raw)], [91935, 100], rtol=1e-12
+    )  # mean 919.35, as in Durbin and Koopman
+    assert (faithful.train, faithful.validation, faithful.test) == (
+        slice(0, 150),
+        slice(150, 200),
+        slice(200, 299),
+    )
     waiting = data.old_faithful("waiting_minutes")
     raw = (waiting.X * waiting.scale + waiting.mean)[:, 0, 0]
     assert (raw[0], len(raw), raw.min(), raw.max()) == pytest.approx((80, 299, 43, 108))
@@ -106,7 +203,11 @@ def test_a_short_eruption_is_never_followed_by_a_short_one():
 def test_series_are_standardised_by_their_training_part_alone():
     for s in (data.nile(), data.old_faithful(), data.membrane()):
         assert_allclose([s.X[s.train].mean(), s.X[s.train].std()], [0, 1], atol=1e-12)
-        assert s.train.start == 0 and s.train.stop == s.validation.start and s.validation.stop == s.test.start
+        assert (
+            s.train.start == 0
+            and s.train.stop == s.validation.start
+            and s.validation.stop == s.test.start
+        )
         assert s.test.stop == len(s.X) and s.X.shape[1:] == (1, 1)
         assert abs(s.X.std() - 1) > 1e-4  # not by all of it
 
@@ -122,67 +223,179 @@ def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp
     assert_allclose(raw[[0, 1182, 1505]], [-40.65934, -35.04274, -26.25153], rtol=1e-6)
     assert -90 < raw.min() < -20 and 0 < raw.max() < 90  # millivolts, with spikes
     monkeypatch.setattr(matplotlib, "get_data_path", lambda: str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"membrane\.dat is missing: this matplotlib comes without its sample data"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"membrane\.dat is missing: this matplotlib comes without its sample data",
+    ):
         data.membrane()
 
 
 def test_membrane_takes_every_nth_value_where_enough_are_left():
     s, all_of_it = data.membrane(86), data.membrane(1)
     assert len(s.X) == 100 and len(all_of_it.X) == 8600
-    assert_allclose(s.X * s.scale + s.mean, (all_of_it.X * all_of_it.scale + all_of_it.mean)[::86], rtol=1e-12)
+    assert_allclose(
+        s.X * s.scale + s.mean, (all_of_it.X * all_of_it.scale + all_of_it.mean)[::86], rtol=1e-12
+    )
     for every in (0, -1, 2.5, None):
         with pytest.raises(ValueError, match="every must be a whole number, 1 or larger"):
             data.membrane(every)
-    with pytest.raises(ValueError, match="every must be 86 or less, to leave 100 of the 8600 values; got 87"):
+    with pytest.raises(
+        ValueError, match="every must be 86 or less, to leave 100 of the 8600 values; got 87"
+    ):
         data.membrane(87)
 
 
 def test_series_reads_columns_by_name(tmp_path):
     rows = "\n".join(f"{t},{t * t % 7},x" for t in range(10))
     s = data.series(write(tmp_path / "a.csv", "time,value,note\n" + rows), ["value", "time"])
-    assert s.X.shape == (10, 1, 2) and (s.train, s.validation, s.test) == (slice(0, 5), slice(5, 7), slice(7, 10))
+    assert s.X.shape == (10, 1, 2) and (s.train, s.validation, s.test) == (
+        slice(0, 5),
+        slice(5, 7),
+        slice(7, 10),
+    )
     assert_allclose((s.X * s.scale + s.mean)[:, 0, 1], np.arange(10), atol=1e-12)
 
 
+NOT_FINITE = "column 'value' must hold a finite number; got "
+NOT_VARYING = "column 'value' must vary in the training part; it goes from "
 CSV = {
     "has no column 'value'; it has time, other": "time,other\n1,2\n",
     "has more than one column 'value'; it has value, b, value": "value,b,value\n1,2,3\n",
-    "has no header, it is empty": "",
-    r"line 3: column 'value' must hold a finite number; got nothing": "value,b\n1,2\n,2\n3,4\n",
-    r"line 4: column 'value' must hold a finite number; got 'high'": "value,b\n1,2\n2,2\nhigh,4\n",
-    r"line 2: column 'value' must hold a finite number; got 'nan'": "value\nnan\n2\n3\n",
-    r"line 2: column 'value' must hold a finite number; got '1_0'": "value\n1_0\n2\n3\n",
-    r"line 3: column 'value' must hold a finite number; got nothing ": "b,value\n1,2\n2\n3,4\n",
-    r"line 3: more values than the header has names \(a decimal comma\?\); left over: \['5'\]": "value\n1\n1,5\n2\n3\n",
+    "must hold rows of numbers; it is empty": "\n# nothing\n",
+    f"line 3: {NOT_FINITE}nothing; cut": "value,b\n1,2\n,2\n3,4\n5,6\n",
+    f"line 4: {NOT_FINITE}'high'": "value,b\n1,2\n2,2\nhigh,4\n3,3\n",
+    f"line 2: {NOT_FINITE}'nan'": "value\nnan\n2\n3\n4\n",
+    f"line 2: {NOT_FINITE}'inf'": "value\ninf\n2\n3\n4\n",
+    f"line 2: {NOT_FINITE}'1_0'": "value\n1_0\n2\n3\n4\n",
+    rf"line 2, 6, 7: {NOT_FINITE}'\?'; cut the series with rows=slice\(a, b\), or read its parts "
+    "and join them with data.pad": "value\n?\n2\n3\n4\nNA\n\t\n3\n",
+    r"line 3: 1 fields with ',' between, the first line has 2": "b,value\n1,2\n2\n3,4\n5,6\n",
+    "line 3: 2 fields with ',' between, the first line has 1; a decimal comma needs decimal=','": (
+        "value\n1\n1,5\n2\n3\n"
+    ),
+    f"line 2: {NOT_FINITE}'1,5';.* decimal=','": "value;b\n1,5;1\n2;1\n2;1\n3;1\n",
     "must hold at least 4 rows of numbers, to be split; it has 3": "value\n1\n2\n3\n",
-    r"a\.csv: column 'value' must vary in the training part; it is 0\.1 throughout": "value\n" + "0.1\n" * 7 + "2\n" * 7,
+    rf"a\.csv: {NOT_VARYING}0\.1 to 0\.1": "value\n" + "0.1\n" * 7 + "2\n" * 7,
+    f"{NOT_VARYING}1e-200 to 2e-200": "value\n1e-200\n2e-200\n1e-200\n1\n2\n",
+    rf"{NOT_VARYING}-1e\+300 to 1e\+300": "value\n-1e300\n1e300\n1\n1\n2\n",
+    r"line 3: unexpected end of data": 't,value,note\n1,1,a\n2,2,"b\n3,3,c\n4,4,"\n5,5,e\n6,6,f\n',
+    r"line 3: ',' expected after '\"'": 'value,note\n1,"a"\n2,"b"c\n3,c\n4,d\n',
+    r"line 2: field larger than field limit": "value\n" + "1" * 140_000 + "\n2\n3\n4\n",
 }
 
 
 @pytest.mark.parametrize("message", CSV)
 def test_series_says_what_is_wrong_and_where(tmp_path, message):
-    with pytest.raises(ValueError, match=message.strip()):
+    with pytest.raises(ValueError, match=message):
         data.series(write(tmp_path / "a.csv", CSV[message]), "value")
 
 
-def test_series_refuses_what_is_not_utf8_columns_or_a_split(tmp_path):
+def values_of(path, columns, **options):
+    s = data.series(path, columns, **options)
+    return s.decode(s.X)[:, 0].round(12).tolist()
+
+
+def test_series_finds_the_delimiter_and_skips_comments(tmp_path):
+    for d in (",", ";", "\t", "|", " ", "  "):
+        content = "# from a\tship; 5 | 6\n\ntime,v a l\n" if d == "," else f"time{d}v\n"
+        rows = f"1{d}2\n #\n2{d}4.5\n   \n3{d}3\n4{d} 4\n"
+        path = write(tmp_path / "a.csv", content + rows)
+        assert values_of(path, 1) == [[2], [4.5], [3], [4]]
+    path = write(
+        tmp_path / "a.csv", "day time;v\n2020-01-01 10:00;1\n2020-01-01 11:00;2\nx y;3\nx y;5\n"
+    )
+    assert values_of(path, "v") == [[1], [2], [3], [5]]
+    path = write(tmp_path / "a.csv", "heat flow\n1\n2\n3\n5\n")  # one column, a blank in its name
+    assert values_of(path, "heat flow") == [[1], [2], [3], [5]]
+    path = write(tmp_path / "a.csv", "v:w\n1:2\n2:1\n3:4\n5:5\n")
+    assert values_of(path, "w", delimiter=":") == [[2], [1], [4], [5]]
+    for wrong in (":;", "", 3):
+        with pytest.raises(ValueError, match=r"a\.csv, line 1: .*delimiter"):
+            data.series(path, "w", delimiter=wrong)
+
+
+def test_series_reads_quoted_fields_and_a_decimal_comma_when_asked(tmp_path):
+    path = write(tmp_path / "a.csv", '"a, b",v\n"x ""y""",1\n"x, y",2\nz,"3"\nz,4\n')
+    assert values_of(path, "v") == [[1], [2], [3], [4]]
+    path = write(tmp_path / "a.csv", "v;w\n1,5;1\n2;2\n-0,25;3\n1e2;4\n")
+    assert values_of(path, "v", decimal=",") == [[1.5], [2], [-0.25], [100]]
+    with pytest.raises(ValueError, match=r"line 2, 4: .*got '1,5'"):
+        data.series(path, "v")
+    path = write(tmp_path / "a.csv", "v\n1,5\n2\n3\n4\n")
+    assert values_of(path, "v", decimal=",") == [[1.5], [2], [3], [4]]
+    path = write(tmp_path / "a.csv", "v\n1.000,5\n2\n3\n4\n")
+    with pytest.raises(
+        ValueError, match=r"line 2: column 'v' must hold a finite number; got '1\.000,5'"
+    ):
+        data.series(path, "v", decimal=",")
+
+
+def test_series_takes_columns_by_number_and_files_without_a_header(tmp_path):
+    path = write(tmp_path / "a.csv", "1,5\n2,6\n3,8\n4,8\n5,9\n")
+    assert values_of(path, [1, 0], header=False) == [[5, 1], [6, 2], [8, 3], [8, 4], [9, 5]]
+    assert values_of(path, "1", header=False)[0] == [5]
+    assert values_of(path, "5") == [[6], [8], [8], [9]]  # a name of digits is a name
+    with pytest.raises(
+        ValueError, match="has numbers only in its first line; then give header=False"
+    ):
+        data.series(path, 1)
+    for wrong in (2, -1, True, 1.0, None, "v"):
+        with pytest.raises(ValueError, match=rf"a\.csv has no column {wrong!r}; it has 0, 1"):
+            data.series(path, wrong, header=False)
+    with pytest.raises(ValueError, match="columns must name at least one column; got none"):
+        data.series(path, [])
+
+
+def test_series_is_cut_by_rows(tmp_path):
+    path = write(tmp_path / "a.csv", "v\nNA\n1\n2\n3\n5\n\nNA\n")
+    assert values_of(path, "v", rows=slice(1, 5)) == [[1], [2], [3], [5]]
+    with pytest.raises(ValueError, match=r"a\.csv, line 2, 8: column 'v'"):
+        data.series(path, "v")
+    with pytest.raises(ValueError, match="at least 4 rows of numbers, to be split; it has 3"):
+        data.series(path, "v", rows=slice(1, 4))
+    for changes in ({"rows": 3}, {"rows": (1, 5)}, {"decimal": ";"}, {"decimal": None}):
+        with pytest.raises(
+            ValueError, match=r'decimal must be "\." or ",", and rows a slice or None; got'
+        ):
+            data.series(path, "v", **changes)
+
+
+def test_units_of_the_file_go_both_ways():
+    s = data.nile()
+    values = s.decode(s.X)
+    assert_allclose(values[:3, 0, 0], [1120, 1160, 963], rtol=1e-12)
+    for other in (values[:, 0], values[:, 0, 0], values[:, 0, 0].tolist()):
+        assert_allclose(s.encode(other), s.X, atol=1e-12)
+    for wrong in (np.zeros((3, 2)), [1.0, np.nan], []):
+        with pytest.raises(ValueError, match=r"values must be finite numbers, \(T, 1\); got"):
+            s.encode(wrong)
+
+
+def test_a_score_moves_to_the_units_of_the_file_by_the_log_of_the_scale():
+    s, rnn = data.nile(), RNN(Gaussian(), 1)
+    theta = {key: np.zeros(shape) for key, shape in rnn.shapes().items()}  # x_t ~ N(0, 1) in X
+    steps = log_likelihood_steps(rnn, theta, s.X)[:, 0] - np.log(s.scale).sum()
+    values = s.decode(s.X)[:, 0, 0]
+    expected = -0.5 * ((values - s.mean) / s.scale) ** 2 - np.log(s.scale * np.sqrt(2 * np.pi))
+    assert_allclose(steps, expected, rtol=1e-12)
+
+
+def test_series_refuses_a_split_that_is_none(tmp_path):
     path = write(tmp_path / "a.csv", "v,w\n1,2\n2,1\n3,5\n4,4\n")
-    for columns in ([], 0, None, [0]):
-        with pytest.raises(ValueError, match="columns must be a name or a list of names; got"):
-            data.series(path, columns)
-    for split in ((0.7, 0.5), (50, 70), (0.5, 0.5), (-1, 0.5), (0.0, 0.5), (0.5, 1.0), (0.5, np.nan)):
+    splits = [(0.7, 0.5), (50, 70), (0.5, 0.5), (-1, 0.5), (0.0, 0.5), (0.5, 1.0), (0.5, np.nan)]
+    for split in [*splits, 0.5, (0.5,), (0.2, 0.5, 0.7), ("a", "b"), None]:
         with pytest.raises(ValueError, match="split must be two fractions a, b with 0 < a < b < 1"):
             data.series(path, "v", split)
-    for split in (0.5, (0.5,), (0.2, 0.5, 0.7), ("a", "b"), None):
-        with pytest.raises(ValueError, match="split must be two fractions of time; got"):
-            data.series(path, "v", split)
-    with pytest.raises(ValueError, match=r"latin\.csv must be UTF-8 text"):
-        data.series(write(tmp_path / "latin.csv", "grün\n1\n2\n3\n4\n", "latin-1"), "grün")
 
 
 def test_every_part_of_a_short_series_has_a_row(tmp_path):
     path = write(tmp_path / "a.csv", "v\n1\n2\n3\n4\n5\n")
-    for split, (a, b) in {(0.5, 0.51): (2, 3), (0.01, 0.02): (2, 3), (0.98, 0.99): (3, 4), (0.6, 0.8): (3, 4)}.items():
+    for split, (a, b) in {
+        (0.5, 0.51): (2, 3),
+        (0.01, 0.02): (2, 3),
+        (0.98, 0.99): (3, 4),
+        (0.6, 0.8): (3, 4),
+    }.items():
         s = data.series(path, "v", split)
         assert (s.train, s.validation, s.test) == (slice(0, a), slice(a, b), slice(b, 5))
 
@@ -198,9 +411,21 @@ def test_pad_fills_tails_with_minus_one_or_nan():
 
 def test_pad_never_mixes_or_truncates():
     M1, M2 = np.ones((3, 1)), np.ones((3, 2))
-    for wrong in ([[1, 2], [0.5]], [[1], M1], [M1, [1]], [M1, M2], [M2, M1], [["a"]], ["abc"], [None], [[0.5, 1.5]], [[[1, 2]]]):
+    for wrong in (
+        [[1, 2], [0.5]],
+        [[1], M1],
+        [M1, [1]],
+        [M1, M2],
+        [M2, M1],
+        [["a"]],
+        ["abc"],
+        [None],
+        [[0.5, 1.5]],
+        [[[1, 2]]],
+    ):
         with pytest.raises(
-            ValueError, match=r"sequences must be all \(T,\) integers, or all \(T, M\) floats with one M; the first"
+            ValueError,
+            match=r"sequences must be all \(T,\) integers, or all \(T, M\) floats with one M",
         ):
             data.pad(wrong)
 
@@ -208,14 +433,18 @@ def test_pad_never_mixes_or_truncates():
 def test_windows_cut_a_series_in_order():
     X = np.arange(7.0)[:, None, None]
     assert_array_equal(data.windows(X, 3)[:, :, 0], [[0, 3], [1, 4], [2, 5]])
-    assert not np.shares_memory(data.windows(X, 3), X) and not np.shares_memory(data.windows(X, 7), X)
+    assert not np.shares_memory(data.windows(X, 3), X) and not np.shares_memory(
+        data.windows(X, 7), X
+    )
     for wrong in (np.zeros((7, 2, 1)), np.zeros((7, 1)), [1.0, 2.0]):
         with pytest.raises(ValueError, match=r"X must be one long series, \(T, 1, M\); got"):
             data.windows(wrong, 3)
     for length in (0, 2.5):
         with pytest.raises(ValueError, match="length must be a whole number, 1 or larger"):
             data.windows(X, length)
-    with pytest.raises(ValueError, match=r"length must be in 1\.\.7, the length of the series; got 8"):
+    with pytest.raises(
+        ValueError, match=r"length must be in 1\.\.7, the length of the series; got 8"
+    ):
         data.windows(X, 8)
 
 
@@ -276,8 +505,12 @@ def test_the_autoregression_scores_itself_truly():
 def test_the_fork_scores_itself_truly():
     X, log_p = data.fork(np.random.default_rng(0), 25, 400)
     y = (X - 0.8 * np.concatenate([np.zeros((1, 400, 1)), X[:-1]]))[:, :, 0]  # x_0 = 0
-    density = sum(np.exp(-0.5 * ((y - z) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi)) for z in (-1, 1)) / 2
+    density = (
+        sum(np.exp(-0.5 * ((y - z) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi)) for z in (-1, 1)) / 2
+    )
     assert_allclose(log_p, np.log(density), rtol=1e-6)
-    exact = -np.log(2) + 0.5 * (-1 - np.log(2 * np.pi)) - np.log(0.1)  # two bumps that do not overlap
+    exact = (
+        -np.log(2) + 0.5 * (-1 - np.log(2 * np.pi)) - np.log(0.1)
+    )  # two bumps that do not overlap
     assert_allclose(exact, 0.1905, atol=5e-5)
     assert abs(log_p.mean() - exact) < 5 * log_p.std() / np.sqrt(log_p.size)

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from rnnvae_ref import (
     RNN,
     Categorical,
+    F,
     Gaussian,
     K_noise,
     data,
@@ -290,9 +291,64 @@ def test_b7_what_the_arrow_is_worth():
     assert_allclose(-best(no_arrow, start | {"q": np.array(4.0)}), -637.60, atol=5e-3)
     tied = lambda th: log_likelihood(rnn, unit(th, 1 - th["g"], th["g"]), X)
     assert_allclose(-best(tied, start | {"g": np.array([[0.3]])}), -638.03, atol=5e-3)
-    free = lambda th: log_likelihood(rnn, unit(th, th["W"], th["U"]) | {"b": 1e3 * th["b"]}, X)
-    free_start = start | {"W": np.array([[0.7]]), "U": np.array([[0.3]]), "b": np.array([0.0])}
-    assert_allclose(-best(free, free_start), -635.45, atol=5e-3)
+
+
+def gaussian_score(residual, log_det=0.0):
+    """The log density of all residuals at the best scale."""
+    return -0.5 * len(residual) * (np.log(2 * np.pi * np.mean(residual**2)) + 1) - 0.5 * log_det
+
+
+def fitted(columns, y):
+    """y less its least-squares fit."""
+    columns = columns / np.linalg.norm(columns, axis=0)
+    return y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]
+
+
+def run(W, U, drive, first):
+    """h_t = W h_{t-1} + U drive_{t-1} from h_1 = first: plain numbers."""
+    h = [first]
+    for value in drive[:-1]:
+        h.append(W * h[-1] + U * value)
+    return np.array(h)
+
+
+def free_score(x, W):
+    """The best h_1, U, b and scale for this W: the mean is linear in the first three."""
+    one = np.ones_like(x)
+    return gaussian_score(fitted(np.array([run(W, 0.0, one, 1.0), run(W, 1.0, x, 0.0), run(W, 1.0, one, 0.0)]).T, x))
+
+
+def test_b7_each_best_value_of_the_nile_is_a_global_maximum():
+    """Each family with all but one ratio solved for exactly, and the ratio on a grid."""
+    x = nile()[:, 0, 0]
+    no_data = np.ones_like(x)
+    tied = lambda g: gaussian_score(fitted(run(1 - g, 0.0, no_data, 1.0)[:, None], x - run(1 - g, g, x, 0.0)))
+    assert_allclose(max(tied(g) for g in np.linspace(0.0, 1.99, 400)), -638.03, atol=5e-3)
+
+    def no_arrow(ratio):  # of Q to R; x = h_1 + noise of covariance proportional to I + ratio min(s, t)
+        t = np.arange(len(x))
+        root = np.linalg.cholesky(np.eye(len(x)) + ratio * np.minimum(t[:, None], t))
+        white, one = np.linalg.solve(root, x), np.linalg.solve(root, no_data)
+        return gaussian_score(fitted(one[:, None], white), 2 * np.sum(np.log(np.diag(root))))
+
+    assert_allclose(max(no_arrow(r) for r in np.geomspace(1e-4, 1e2, 121)), -637.60, atol=5e-3)
+    Ws = np.linspace(-1.0, 1.0, 201)
+    scores = np.array([free_score(x, W) for W in Ws])
+    assert_allclose([scores.max(), Ws[scores.argmax()]], [-635.4247, 1.0], atol=5e-5)
+    inner = [k for k in range(1, 200) if scores[k] > max(scores[k - 1], scores[k + 1])]
+    assert_allclose(Ws[inner], [0.61])  # where a search from W = 0.7 ends
+    assert_allclose(scores[inner], -635.4475, atol=5e-4)
+
+
+def test_b7_with_W_above_one_the_digits_of_h1_store_the_record():
+    """Eq. (5) of the one-unit linear RNN far above the best |W| <= 1, until h_1 is moved by a millionth."""
+    rnn, theta = one_unit(1158.8138303094283, 1.2360256036893547, -0.28405164965821494, 12748.285815774161)
+    theta["b"] = np.array([40.900757384982867])
+    assert_allclose(log_likelihood(rnn, theta, nile()), -614.5515, atol=5e-4)
+    assert log_likelihood(rnn, theta | {"h1": theta["h1"] + 1e-6}, nile()) < -700
+    h, x = F(rnn, theta, nile())[:, 0, 0, 0], nile()[:, 0, 0]
+    later = [sum(0.28405164965821494 * 1.2360256036893547 ** (-k - 1) * x[t + k] for k in range(40)) for t in range(60)]
+    assert np.ptp(h[:60] - later) < 1.0  # h_t is a weighted sum of x_t, x_{t+1} .., and a constant
 
 
 def test_the_categorical_oracle_of_one_dimension_is_normalised():

@@ -1,4 +1,4 @@
-"""Section 2.3, Eq. (16), and the statements B1-B8 about noise."""
+"""Section 2.3, Eq. (16), and the statements B1-B9 about noise."""
 
 import autograd.numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_b1_with_linear_dynamics_K_is_a_parabola_in_sigma_for_every_law(law):
 
 
 def example():
-    """B1's example: a = .6, b = .3, c = 1, s = .5."""
+    """B1's example: W = .6, U = .3, C = 1, s = .5."""
     theta = {"h1": [[0.0]], "W": [[0.6]], "U": [[0.3]], "b": [0.0], "C": [[1.0]], "c": [0.0], "log_s": [np.log(0.5)]}
     return RNN(Gaussian(), 1, transition="linear"), {key: np.array(value) for key, value in theta.items()}
 
@@ -254,3 +254,90 @@ def test_categorical_models_learn_sigma_too():
         lambda th, X, rng: K_noise(rnn, th, X, eps, th["sigma"], log_w), theta, X, rng=np.random.default_rng(2), method="lbfgs"
     )
     assert abs(result.last["sigma"]) < 1e-2
+
+
+def test_b6_student_noise_with_three_degrees_of_freedom_leaves_a_cubic_term():
+    """Symmetry and unit variance are not enough: what B6 leaves out is of third order here, of fourth for a normal law.
+
+    D = 1, T = 2, two symbols: Lambda(e) = log g(e + 1) with the logistic g, plus a constant.
+    """
+    g = 1 / (1 + np.exp(-1.0))
+    value = lambda u: -np.logaddexp(0.0, -(u + 1.0))
+    even = lambda u: 0.5 * (value(u) + value(-u)) - value(0.0)
+    beyond = lambda u: even(u) + 0.5 * u**2 * g * (1 - g)  # without the quadratic term
+    student = lambda e: 2 / np.pi / (1 + e**2) ** 2  # of three degrees of freedom, scaled to variance 1
+    normal = lambda e: np.exp(-0.5 * e**2) / np.sqrt(2 * np.pi)
+    grid = np.linspace(-12.0, 25.0, 20_000)  # of log e
+    integral = lambda f, least=0.0: np.sum(f(np.exp(grid)) * np.exp(grid) * (np.exp(grid) > least)) * (grid[1] - grid[0])
+    assert_allclose([2 * integral(lambda e: e**k * student(e)) for k in (0, 2)], 1.0, rtol=1e-4)
+    left_out = lambda sigma, density: 2 * integral(lambda e: density(e) * beyond(sigma * e))
+    assert 7 < left_out(0.02, student) / left_out(0.01, student) < 9  # 8 for a cubic term, 16 for a quartic one
+    limit = 4 / np.pi * (integral(lambda u: beyond(u) / u**4, least=0.05) + 0.05 * beyond(0.05) / 0.05**4)
+    assert_allclose(left_out(0.002, student) / 0.002**3, limit, rtol=0.02)
+    assert 15 < left_out(0.2, normal) / left_out(0.1, normal) < 17
+
+
+def every_sequence(V, T):
+    return np.indices((V,) * T).reshape(T, -1)
+
+
+def test_b9_on_its_own_data_noise_never_raises_K_on_average():
+    """Over all sequences and paths: E_p0[K(sigma)] = E_p0[K(0)] - E_eps KL(p_0 || p_eps), for laws with a mean of their own, too."""
+    shifted = Discrete((-0.5, 3.0), (0.6, 0.4))
+    for seed in range(10):
+        rnn, theta, _ = random_model(D=1 + seed % 2, V=2, T=3, seed=seed)
+        theta = {key: 2 * value for key, value in theta.items()}
+        X = every_sequence(2, 3)
+        log_p0 = log_likelihood(rnn, theta, X)
+        for law, sigma in [(TWO_POINT, 0.05), (TWO_POINT, 3.0), (SKEWED, 0.7), (shifted, 1.0)]:
+            eps, log_w = enumeration.paths(law, 3, rnn.hidden)
+            divergence = 0.0
+            for path, w in zip(np.moveaxis(eps, 1, 0), np.exp(log_w), strict=True):
+                log_pe = K_noise(rnn, theta, X, path[:, None], sigma)
+                assert_allclose(np.exp(log_pe).sum(), 1.0, rtol=1e-12)  # along one path the model is a normalised law
+                divergence += w * np.sum(np.exp(log_p0) * (log_p0 - log_pe))
+            gain = np.exp(log_p0) @ (exactly(rnn, theta, X, sigma, law) - log_p0)
+            assert_allclose(gain, -divergence, rtol=1e-8, atol=1e-14)
+            assert gain < 0
+    rnn, theta, _ = examples.counterexample()
+    X = every_sequence(2, 3)
+    gain = exactly(rnn, theta, X, 0.1, TWO_POINT) - log_likelihood(rnn, theta, X)
+    assert_allclose(np.exp(log_likelihood(rnn, theta, X)) @ gain, -0.3045, atol=5e-5)
+    assert X[:, gain > 0].T.tolist() == [[1, 0, 1]]  # B3's own sequence is the only one that gains
+
+
+def test_b9_noise_gains_at_most_what_the_noise_free_model_lacks():
+    """For data of any law q: E_q[K(sigma) - K(0)] <= KL(q || p_0), and on some the noise gains."""
+    rng, gained = np.random.default_rng(0), False
+    for seed in range(10):
+        rnn, theta, _ = random_model(D=1, V=2, T=3, seed=seed)
+        theta = {key: 4 * value for key, value in theta.items()}
+        X = every_sequence(2, 3)
+        log_p0 = log_likelihood(rnn, theta, X)
+        for sigma in (0.3, 2.0):
+            change = exactly(rnn, theta, X, sigma, TWO_POINT) - log_p0
+            q = 0.2 * rng.dirichlet(np.ones(8)) + 0.8 * (np.arange(8) == np.argmax(change))
+            assert q @ change <= np.sum(q * (np.log(q) - log_p0)) + 1e-12
+            gained = gained or q @ change > 0.05
+    assert gained
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_b9_the_laplacian_is_minus_the_squared_gradient_on_average(transition):
+    rnn, theta, _ = random_model(transition=transition, T=3, V=2)
+    X = every_sequence(2, 3)
+    p0 = np.exp(log_likelihood(rnn, theta, X))
+    laplacian, squared_gradient = noise.small_noise(rnn, theta, X)
+    assert_allclose(p0 @ laplacian, -(p0 @ squared_gradient), rtol=1e-9)
+    assert p0 @ squared_gradient > 1e-3 and (np.abs(laplacian + squared_gradient) > 1e-3).any()  # on average only
+
+
+def test_b9_on_data_with_noise_the_likelihood_is_largest_at_their_sigma():
+    rnn, theta, _ = random_model(D=1, V=2, T=4, seed=3)
+    theta = {key: 2 * value for key, value in theta.items()}
+    X, sigmas = every_sequence(2, 4), np.linspace(0.0, 2.0, 21)
+    p = np.exp(enumeration.log_p(rnn, theta, X, 0.8, TWO_POINT))
+    curve = [p @ enumeration.log_p(rnn, theta, X, s, TWO_POINT) for s in sigmas]
+    assert_allclose(sigmas[int(np.argmax(curve))], 0.8)
+    K = [p @ exactly(rnn, theta, X, s, TWO_POINT) for s in sigmas]
+    assert np.argmax(K) < np.argmax(curve)  # which K need not know

@@ -16,6 +16,7 @@ from rnnvae_ref import (
     Gaussian,
     appendix,
     enumeration,
+    examples,
     fit,
     kalman,
     log_likelihood,
@@ -173,6 +174,40 @@ def test_eq17_is_no_bound_in_either_direction():
     assert np.sum(np.exp(eq17) * (eq17 - log_p)) > 0  # data from the law of (17)
 
 
+def apart_and_remembering():
+    """C2's example: the emission sees the second unit only, which is 0 at t = 1 and +-tanh(0.8) at t = 2."""
+    theta = {"h1": [[0.8, 0.0], [-0.8, 0.0]], "W": [[1.2, 1.0], [0.0, 0.0]], "U": [[0.0, 0.0]] * 2, "b": [0.0, 0.0]}
+    theta |= {"C": [[0.0, 0.0], [-1.0, 1.0]], "c": [0.0, 0.0]}
+    return RNN(Categorical(2), 2, particles=2), {key: np.array(value) for key, value in theta.items()}
+
+
+def test_c2_particles_that_differ_and_remember_can_still_give_one_law():
+    rnn, theta = apart_and_remembering()
+    p = np.exp(table(rnn, theta, np.ones((2, 1), int)))[:, :, 0]  # of symbol 1
+    assert_allclose(p, [[0.5, 0.5], [0.7905, 0.2095]], atol=5e-5)
+    for law in (particles.trajectory_mixture, particles.per_step_mixture):
+        assert_allclose(np.exp(law(rnn, theta, every_sequence(T=2))), 0.25, rtol=1e-12)
+    H = F(rnn, theta, np.ones((30, 1), int))
+    assert (particles.spread(H) > 0.6).all()  # they do remember
+    X = every_sequence(T=3)
+    three = np.exp(particles.trajectory_mixture(rnn, theta, X)) - np.exp(particles.per_step_mixture(rnn, theta, X))
+    assert_allclose(np.abs(three), 0.0406, atol=5e-5)
+
+
+def test_c2_two_particles_differ_only_after_a_past_that_one_explained_better():
+    """The step terms differ exactly where the weights do and the predictions do."""
+    for seed in range(5):
+        rnn, theta, _ = random_model(L=2, V=2, T=4, seed=seed)
+        X = every_sequence()
+        ell = table(rnn, theta, X)
+        weights = particles.predicted_weights(ell)[:-1]
+        difference = np.exp(particles.trajectory_mixture_steps(rnn, theta, X)) - np.exp(particles.per_step_mixture_steps(rnn, theta, X))
+        p = np.exp(ell)
+        assert_allclose(difference, (np.exp(weights[:, 0]) - 0.5) * (p[:, 0] - p[:, 1]), atol=1e-14)
+        assert_allclose(difference[0], 0.0, atol=1e-14)
+        assert (np.abs(difference[1]) > 1e-4).any()
+
+
 def test_eq27_with_deltas_is_already_wrong_because_eq26_is_an_equality():
     rnn, theta, X = several()
     log_p = log_mean_exp(np.array([log_likelihood(one, th, X) for one, th in appendix.single_particles(rnn, theta)]), axis=0)
@@ -293,6 +328,23 @@ def test_sticky_lets_a_particle_come_back_from_far_behind():
     ell = np.zeros((3, 2, 1))
     ell[0, 1], ell[1, 0] = -2000.0, -3000.0
     assert_allclose(log_forward(ell, np.inf).sum(), -2000.0 - np.log(2), rtol=1e-12)
+
+
+def test_c3_in_linear_space_a_particle_is_lost_at_rho_one_only():
+    """The recursion of C3 (3) on plain probabilities, where exp(-2000) is 0: right for rho = 0.9, wrong for rho = 1."""
+
+    def plain(p, rho):
+        weights, total = np.full(2, 0.5), 0.0
+        for row in p:
+            total, filtered = total + np.log(weights @ row), weights * row / (weights @ row)
+            weights = rho * filtered + (1 - rho) / 2
+        return total
+
+    ell = np.array([[0.0, -2000.0], [-700.0, 0.0], [-700.0, 0.0], [-700.0, 0.0]])
+    logs = lambda logit_rho: log_forward(ell[:, :, None], logit_rho).sum()
+    assert_allclose(plain(np.exp(ell), 0.9), logs(np.log(9.0)), rtol=1e-12)
+    assert_allclose(logs(np.inf), -2000.0 - np.log(2), rtol=1e-12)
+    assert abs(plain(np.exp(ell), 1.0) - logs(np.inf)) > 50
 
 
 def test_sticky_is_stable_where_sequences_lie_far_apart_and_rho_is_extreme():
@@ -521,6 +573,38 @@ def test_c7_particles_contract_at_least_like_the_norm_of_W(norm):
         assert norm > 1 or (np.linalg.norm(H[-1, 0] - H[-1, 1], axis=-1) > bound[-1]).any()  # unshared noise does not
 
 
+def test_c7_unshared_noise_of_unit_variance_keeps_particles_apart():
+    """E ||h^l - h^l'||^2 >= 2 sigma^2 D, exactly over all paths of both; with a smaller variance it is false."""
+    rnn, theta, X = random_model(T=4, D=1, L=2, N=2)
+    theta = theta | {"W": np.array([[0.1]])}
+
+    def mean_square(law, sigma=0.7):
+        eps, log_w = joint_paths(law, 4, 2, 1)
+        H = F(rnn, theta, X, eps, sigma)[..., 0]  # (T, S, L, N)
+        return np.tensordot((H[:, :, 0] - H[:, :, 1]) ** 2, np.exp(log_w), (1, 0))
+
+    skewed = Discrete((-0.5, 2.0), (0.8, 0.2))  # mean 0, variance 1
+    for law in (TWO_POINT, skewed):
+        assert (mean_square(law)[1:] >= 2 * 0.7**2 * (1 - 1e-12)).all()
+    half = Discrete((-0.5, 0.5), (0.5, 0.5))
+    assert (mean_square(half)[2:] < 2 * 0.7**2).all()
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_c7_shared_noise_does_not_stop_the_collapse(emission):
+    """C7 (4) with the same noise for all particles: the steps of (17) tend to those of one particle on the same path."""
+    rnn, theta, X = random_model(emission, L=2, T=60, D=3)
+    theta = theta | {"W": 0.7 * theta["W"] / np.linalg.norm(theta["W"], 2)}
+    eps = np.random.default_rng(0).standard_normal((59, 1, 1, 3, 3))
+    steps = particles.per_step_mixture_steps(rnn, theta, X, eps, 0.5)
+    one, th = appendix.single_particles(rnn, theta)[0]
+    difference = np.abs(steps - table(one, th, X, eps, 0.5)[:, 0, 0])
+    assert difference[-1].max() < 1e-6 and difference[0].max() > 1e-3
+    if emission == "categorical":  # the Lipschitz constant of a softmax: twice the longest column of C
+        bound = 2 * np.linalg.norm(theta["C"], axis=0).max() * np.linalg.norm(theta["h1"][0] - theta["h1"][1])
+        assert (difference <= bound * 0.7 ** np.arange(60)[:, None] + 1e-12).all()
+
+
 def test_c7_a_contracting_network_makes_eq17_and_eq5_agree_in_the_end_not_in_total():
     rnn, theta, X = several("gaussian", L=2, T=60, D=3)
     theta = theta | {"W": 0.7 * theta["W"] / np.linalg.norm(theta["W"], 2)}
@@ -551,6 +635,28 @@ def test_c11_gradients_weigh_by_responsibilities_per_step_or_per_sequence(emissi
         value_and_gradient(lambda th: particles.trajectory_mixture(rnn, th, X), theta)[1:],
         weighted(np.broadcast_to(R, ell.shape)),
     )
+
+
+def test_c11_all_weight_goes_to_one_particle_only_where_predictions_stay_apart():
+    """w_T of two particles on data from the first: with W = 1.5 it goes to (1, 0), with ||W|| < 1 its ratio stays bounded."""
+    theta = {"h1": np.array([[0.9], [-0.9]]), "U": np.zeros((2, 1)), "b": np.zeros(1)}
+    theta |= {"C": np.array([[-0.5, 0.5]]), "c": np.zeros(2)}
+    rnn = RNN(Categorical(2), 1, particles=2)
+    one = RNN(Categorical(2), 1)
+    for W, forgets in [(1.5, False), (0.5, True)]:
+        th = theta | {"W": np.array([[W]])}
+        X = sampling.sample(one, th | {"h1": th["h1"][:1]}, np.random.default_rng(0), 600, 20)
+        ell = table(rnn, th, X)
+        log_ratio = np.cumsum(ell[:, 0] - ell[:, 1], axis=0)
+        if forgets:
+            bound = np.linalg.norm(th["C"][:, 1] - th["C"][:, 0]) * 1.8 / (1 - W)
+            assert (np.abs(log_ratio) <= bound).all() and bound < 4
+        else:
+            p = np.exp(table(rnn, th, np.ones((600, 1), int))[:, :, 0])  # of symbol 1
+            kl = np.sum(p[:, 0] * np.log(p[:, 0] / p[:, 1]) + (1 - p[:, 0]) * np.log((1 - p[:, 0]) / (1 - p[:, 1])))
+            assert (np.abs(log_ratio[-1] / kl - 1) < 0.5).all() and log_ratio[-1].min() > 50
+        weight = particles.smoothed_weights(ell)[-1, 1]
+        assert (weight > 0.01).all() if forgets else (weight < 1e-20).all()
 
 
 def test_c8_at_identical_h1_the_second_variation_is_positive_where_s_is_too_small():
@@ -618,3 +724,41 @@ def test_c6_small_noise_expansion_of_the_bound_with_L_particles():
         bound = lambda s, eps=eps, log_w=log_w: particles.trajectory_mixture(rnn, theta, X, eps, s, log_w)
         far, near = (np.abs(bound(s) - log_likelihood(rnn, theta, X) - 0.5 * s**2 * slope) for s in (0.04, 0.02))
         assert (near < far / 14 + 1e-11).all() and (far < 1e-4 * (1 + np.abs(slope))).all()
+
+
+def test_c6_the_threshold_hardly_depends_on_T():
+    """1 / (1 + E Laplacian / E |gradient|^2) of the linear example on data drawn with sigma = 0.5, in closed form and by draws."""
+    W, s, sigma, found = 0.6, 0.5, 0.5, []
+    for T in (2, 5, 10, 40, 640):
+        lag = np.arange(T)[:, None] - np.arange(1, T)
+        A = np.where(lag >= 0, W ** np.maximum(lag, 0), 0.0)  # h_t = .. + sum_u A_tu e_u
+        residual = sigma**2 * A @ A.T + s**2 * np.eye(T)  # the covariance of x_t - h_t without noise
+        laplacian, squared_gradient = -np.sum(A**2) / s**2, np.trace(A.T @ residual @ A) / s**4
+        found.append(1 / (1 + laplacian / squared_gradient))
+        if T == 5:
+            rnn, theta = examples.linear()
+            X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 300, sigma=sigma)
+            drawn, squares = noise.small_noise(rnn, theta, X)
+            assert_allclose(drawn, laplacian, rtol=1e-9)
+            assert abs(squares.mean() - squared_gradient) < 5 * squares.std() / np.sqrt(300)
+    assert_allclose(found, [2.0, 1.45, 1.35, 1.31, 1.30], atol=5e-3)
+
+
+@pytest.mark.parametrize("q", [TWO_POINT, TILTED], ids=["q = dynamics", "another q"])
+@pytest.mark.parametrize("L", [1, 2, 3])
+def test_c12_the_gap_of_L_particles_is_a_divergence(L, q):
+    """KL( prod_l q || mean_l R_l prod_l q ) over all joint paths; with distinct h_1, and with one h_1 for all."""
+    rnn, theta, X = random_model(L=L, T=3, D=1, N=2)
+    for h1 in (theta["h1"], np.repeat(theta["h1"][:1], L, axis=0)):
+        args = rnn, theta | {"h1": 3 * h1}, X, 0.7, TWO_POINT, q
+        log_ratio, log_q = appendix.all_joint_paths(*appendix.log_ratios_and_weights(*args))
+        first = np.exp(np.sum(log_q, axis=0))
+        second = first * np.mean(np.exp(log_ratio - appendix.eq18(*args)), axis=0)
+        assert_allclose(second.sum(axis=0), 1.0, rtol=1e-12)
+        kl = np.sum(first * np.log(first / second), axis=0)
+        assert_allclose(appendix.eq18(*args) - appendix.jensen(*args), kl, rtol=1e-9)
+        assert (kl > 1e-4).all()
+        # the mixture it is said to be: an index from its posterior, its path from the true one, the others from q
+        own = np.exp(log_ratio + log_q)  # p(H_l, X) of entry l
+        others = np.exp(np.sum(log_q, axis=0) - log_q)
+        assert_allclose(second, np.sum(own * others, axis=0) / np.sum(own * others, axis=(0, 1)), rtol=1e-9)

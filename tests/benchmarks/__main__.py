@@ -1,4 +1,6 @@
-"""One interleaved run of all contenders on one processor: a table with targets, a JSON and a figure."""
+"""One interleaved run of all contenders on one processor: a table with targets, a JSON and a
+figure.
+"""
 
 import argparse
 import json
@@ -12,12 +14,15 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from figures import style
-from figures.__main__ import positive, where_and_when
+from figures.__main__ import positive
+from figures.making import where_and_when
 from tests.benchmarks import report
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.problems import SHAPES, problem
 
-ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"], "1")
+ONE_THREAD = dict.fromkeys(
+    ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"], "1"
+)
 ONE_THREAD["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 OPPONENTS = ("ours", "torch_rnn", "jax_scan")
 
@@ -28,14 +33,21 @@ class Contender:
     def __init__(self, name):
         command = [sys.executable, "-m", "tests.benchmarks.worker", name]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD, cwd=style.HERE.parent
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | ONE_THREAD,
+            cwd=style.HERE.parent,
         )
 
     def ask(self, *command):
         print(json.dumps(command), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
-            raise SystemExit(f"{' '.join(self.process.args[1:])} ended without an answer to {command}")
+            raise SystemExit(
+                f"{' '.join(self.process.args[1:])} ended without an answer to {command}"
+            )
         return json.loads(answer)
 
     def close(self):
@@ -57,13 +69,23 @@ def check_same(results):
     for name, (other, g) in results.items():
         assert_allclose(other, value, rtol=1e-8, err_msg=name)
         for key, expected in gradients.items():
-            assert_allclose(g[key], expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max(), err_msg=f"{name}, {key}")
+            assert_allclose(
+                g[key],
+                expected,
+                rtol=1e-8,
+                atol=1e-8 * np.abs(expected).max(),
+                err_msg=f"{name}, {key}",
+            )
 
 
 def race(shape, contenders, rounds):
-    """Seconds of one value and gradient, a list of `rounds` for each contender; first runs (JAX compiles there) apart."""
+    """Seconds of one value and gradient, a list of `rounds` for each contender; first runs (JAX
+    compiles there) apart.
+    """
     first = {name: contender.ask("open", shape) for name, contender in contenders.items()}
-    check_same({name: contender.ask("result") for name, contender in contenders.items() if name != "floor"})
+    check_same(
+        {name: contender.ask("result") for name, contender in contenders.items() if name != "floor"}
+    )
     seconds = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
@@ -109,29 +131,37 @@ def measure(shapes, rounds):
             starts[name].append(once(name, "two_hundred_steps")[1])
     memory = {name: once(name, "memory", "c4")[0] for name in CONTENDERS if name != "floor"}
     print(file=sys.stderr)
-    return {"races": races, "start": starts, "memory": memory, "growth": growth(rounds), "nodes": report.nodes()}
+    return {
+        "races": races,
+        "start": starts,
+        "memory": memory,
+        "growth": growth(rounds),
+        "nodes": report.nodes(),
+    }
+
+
+def arguments():
+    words = "Time one value and gradient; needs PyTorch and JAX."
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=words)
+    add = parser.add_argument
+    add("shape", nargs="*", choices=[*SHAPES, []], help="c1 .. g5; all of them by default")
+    add("--rounds", type=positive, default=7, help="measurements of each contender (7)")
+    add("--publish", action="store_true", help="write to figures/published, not figures/out")
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks", description="Time one value and gradient; needs PyTorch and JAX."
-    )
-    parser.add_argument("shape", nargs="*", choices=[*SHAPES, []], help="c1 .. g5; all of them by default")
-    parser.add_argument("--rounds", type=positive, default=7, help="measurements of each contender (7)")
-    parser.add_argument("--publish", action="store_true", help="write to figures/published instead of figures/out")
-    args = parser.parse_args()
+    args = arguments()
     numbers = json.loads(json.dumps(style.rounded(measure(args.shape or SHAPES, args.rounds))))
-    made = (
-        where_and_when()
-        | {name: version(name) for name in ("torch", "jax")}
-        | {"processor": report.processor(), "rounds": args.rounds}
-    )
-    lines = report.table(numbers)
-    print("\n".join(lines))
-    record = {"figure": "bench", "headline": report.headline(numbers), "numbers": numbers, "made": made}
+    made = where_and_when() | {name: version(name) for name in ("torch", "jax")}
+    made |= {"processor": report.processor(), "rounds": args.rounds}
+    print("\n".join(report.table(numbers)))
+    record = {"figure": "bench", "headline": report.headline(numbers), "numbers": numbers}
+    record["made"] = made
+    folder = style.PUBLISHED if args.publish else style.OUT
     if not args.shape:
         with style.drawing():
-            style.write(record, report.plot(numbers), style.PUBLISHED if args.publish else style.OUT, ("png",))
+            style.write(record, report.plot(numbers), folder, ("png",))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""The same value and gradient in seven ways: - mean_n log (1/L) sum_l exp sum_t log p(x_t | h_t^l), float64, one thread.
+"""The same value and gradient in seven ways: - mean_n log (1/L) sum_l exp sum_t log p(x_t | h_t^l),
+float64, one thread.
 
-Each takes (rnn, theta, X) and returns two functions: step(), which is timed, and read(what step gave) -> (value, gradients),
-the gradients under our names. PyTorch (eager) and JAX (compiled) are written as their users would write them for speed: the
-one-hot vectors of nn.RNN and all conversions of data are made before the clock starts.
+Each takes (rnn, theta, X) and returns two functions: step(), which is timed, and read(what step
+gave) -> (value, gradients), the gradients under our names. PyTorch (eager) and JAX (compiled) are
+written as their users would write them for speed: the one-hot vectors of nn.RNN and all conversions
+of data are made before the clock starts.
 """
 
 import math
@@ -76,18 +78,30 @@ def by_hand(rnn, theta, X):
             da[t] = lam * (1 - H[t + 1] ** 2)
             lam = dH[t] + da[t] @ W.T
         flat = da.reshape(-1, D)
-        grad |= {"W": H[:-1].reshape(-1, D).T @ flat, "b": flat.sum(axis=0), "h1": lam.reshape(L, N, D).sum(axis=1)}
-        grad["U"] = x[:-1].reshape(-1, len(U)).T @ da.reshape(T - 1, L, N, D).sum(axis=1).reshape(-1, D)
+        grad |= {
+            "W": H[:-1].reshape(-1, D).T @ flat,
+            "b": flat.sum(axis=0),
+            "h1": lam.reshape(L, N, D).sum(axis=1),
+        }
+        grad["U"] = x[:-1].reshape(-1, len(U)).T @ da.reshape(T - 1, L, N, D).sum(axis=1).reshape(
+            -1, D
+        )
         return value, grad
 
     return step, lambda result: result
 
 
 def floor(rnn, theta, X):
-    """Only the matrix products that the value and the gradient need, into memory that is there already."""
+    """Only the matrix products that the value and the gradient need, into memory that is there
+    already.
+    """
     (T, N), (L, D), V = X.shape[:2], theta["h1"].shape, len(theta["c"])
     rng = np.random.default_rng(0)
-    H, dH, out = rng.standard_normal((T, L * N, D)), np.empty((T, L * N, D)), rng.standard_normal((T * L * N, V))
+    H, dH, out = (
+        rng.standard_normal((T, L * N, D)),
+        np.empty((T, L * N, D)),
+        rng.standard_normal((T * L * N, V)),
+    )
     W, WT, C, CT = theta["W"], theta["W"].T.copy(), theta["C"], theta["C"].T.copy()
     dW, dC, flat, dflat = np.empty((D, D)), np.empty((D, V)), H.reshape(-1, D), dH.reshape(-1, D)
     row = np.empty((L * N, D))
@@ -134,12 +148,14 @@ def _torch_score(torch, p, H, X):
         ell = -0.5 * (z * z).sum(-1) - p["log_s"].sum() - HALF_LOG_2_PI
     else:
         target = X[:, None].expand(T, L, N).reshape(-1)
-        ell = -torch.nn.functional.cross_entropy(out.reshape(T * L * N, -1), target, reduction="none").reshape(T, L, N)
+        ell = -torch.nn.functional.cross_entropy(
+            out.reshape(T * L * N, -1), target, reduction="none"
+        ).reshape(T, L, N)
     return -(torch.logsumexp(ell.sum(0), 0) - math.log(L)).mean()
 
 
 def torch_rnn(rnn, theta, X):
-    """PyTorch's nn.RNN; particles are part of its batch, so it multiplies the input once for each."""
+    """PyTorch's nn.RNN; particles are part of its batch: it multiplies the input once for each."""
     torch, p, backward, read = _torch(theta)
     (L, D), (T, N) = theta["h1"].shape, X.shape[:2]
     cell = torch.nn.RNN(len(theta["U"]), D, dtype=torch.float64)
@@ -172,7 +188,9 @@ def torch_loop(rnn, theta, X):
     X = torch.tensor(X)
 
     def step():
-        drive = (X[:-1] @ p["U"] if X.ndim == 3 else torch.nn.functional.embedding(X[:-1], p["U"])) + p["b"]
+        drive = (
+            X[:-1] @ p["U"] if X.ndim == 3 else torch.nn.functional.embedding(X[:-1], p["U"])
+        ) + p["b"]
         if L > 1:
             drive = drive[:, None].expand(T - 1, L, N, D).reshape(T - 1, L * N, D)
         H = [p["h1"].repeat_interleave(N, 0)]
@@ -189,7 +207,10 @@ def jax_scan(rnn, theta, X):
 
     loss, p, X = jax_loss(theta, X)
     compiled = jax.jit(jax.value_and_grad(loss))
-    return lambda: jax.block_until_ready(compiled(p, X)), lambda r: (float(r[0]), {k: np.asarray(v) for k, v in r[1].items()})
+    return lambda: jax.block_until_ready(compiled(p, X)), lambda r: (
+        float(r[0]),
+        {k: np.asarray(v) for k, v in r[1].items()},
+    )
 
 
 def jax_loss(theta, X):

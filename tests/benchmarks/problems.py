@@ -1,4 +1,6 @@
-"""The ten problems: (N, T, D, V, L) with symbols, c1 to c5, and the same with one Gaussian dimension, g1 to g5."""
+"""The ten problems: (N, T, D, V, L) with symbols, c1 to c5, and the same with one Gaussian
+dimension, g1 to g5.
+"""
 
 import numpy as np
 

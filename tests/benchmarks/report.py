@@ -31,11 +31,16 @@ LABELS = {
 
 def medians(numbers):
     """{shape: {contender: median seconds}}."""
-    return {shape: {name: float(np.median(s)) for name, s in race["seconds"].items()} for shape, race in numbers["races"].items()}
+    return {
+        shape: {name: float(np.median(s)) for name, s in race["seconds"].items()}
+        for shape, race in numbers["races"].items()
+    }
 
 
 def ratios(numbers):
-    """{shape: {contender: our median over theirs}}, with "torch" the better of the two PyTorch forms."""
+    """{shape: {contender: our median over theirs}}, with "torch" the better of the two PyTorch
+    forms.
+    """
     found = {}
     for shape, m in medians(numbers).items():
         m["torch"] = min(m["torch_rnn"], m["torch_loop"])
@@ -57,10 +62,18 @@ def targets(numbers):
         ("against compiled JAX, c1-c4 and g1-g4", of("jax_scan", batched), 1.0),
         ("against compiled JAX, N = 1 (c5, g5)", of("jax_scan", single), 1.6),
         ("against the matrix products, c3, c4, g3, g4", of("floor", "c3 c4 g3 g4"), 2.0),
-        ("200 steps from process start, against PyTorch", [start["ours"] / start["torch_rnn"]], 0.2),
+        (
+            "200 steps from process start, against PyTorch",
+            [start["ours"] / start["torch_rnn"]],
+            0.2,
+        ),
         ("200 steps from process start, against JAX", [start["ours"] / start["jax_scan"]], 0.2),
         ("peak memory at c4, against nn.RNN", [memory["ours"] / memory["torch_rnn"]], 0.5),
-        ("peak memory at c4, against the PyTorch loop", [memory["ours"] / memory["torch_loop"]], 0.5),
+        (
+            "peak memory at c4, against the PyTorch loop",
+            [memory["ours"] / memory["torch_loop"]],
+            0.5,
+        ),
         ("time at T = 1600 over T = 400", [numbers["growth"]["T"]], 5.0),
         ("time at L = 16 over L = 4", [numbers["growth"]["L"]], 5.0),
         ("time at S = 16 over S = 4", [numbers["growth"]["S"]], 5.0),
@@ -69,20 +82,29 @@ def targets(numbers):
 
 
 def headline(numbers):
-    """Each row of the targets, with half of its value for a tolerance: ratios move from one processor to another."""
+    """Each row of the targets, with half of its value for a tolerance: ratios move from one
+    processor to another.
+    """
     return {what: {"value": value, "tolerance": 0.5 * value} for what, value, _ in targets(numbers)}
 
 
 def table(numbers):
-    """Milliseconds of ours and the ratio to each contender, shape by shape, and then the targets."""
+    """Milliseconds of ours and the ratio to each contender, shape by shape; then the targets."""
     m, r = medians(numbers), ratios(numbers)
     lines = ["", "one value and gradient: ours in ms, then ours over the other"]
     lines.append(f"{'':4}{'ours':>9}" + "".join(f"{name:>12}" for name in LABELS))
     for shape in m:
-        lines.append(f"{shape:4}{1e3 * m[shape]['ours']:9.3f}" + "".join(f"{r[shape][name]:12.3f}" for name in LABELS))
+        lines.append(
+            f"{shape:4}{1e3 * m[shape]['ours']:9.3f}"
+            + "".join(f"{r[shape][name]:12.3f}" for name in LABELS)
+        )
     compiling = np.median([race["first"]["jax_scan"] for race in numbers["races"].values()])
     lines += ["", f"JAX compiles for {compiling:.2f} s (median), not counted"]
-    lines += [f"autograd nodes in a gradient: {numbers['nodes']}", "", f"{'worst':>8} {'at most':>8}"]
+    lines += [
+        f"autograd nodes in a gradient: {numbers['nodes']}",
+        "",
+        f"{'worst':>8} {'at most':>8}",
+    ]
     for what, value, most in targets(numbers):
         lines.append(f"{value:8.3f} {most:8.2f}  {what}{'' if value <= most else '   <-- not met'}")
     return lines
@@ -92,7 +114,10 @@ def nodes():
     """How many operations autograd records for one value and gradient, at any size."""
     rnn, theta, X = problem("c1")
     vjp, _ = make_vjp(lambda theta: -np.mean(trajectory_mixture(rnn, theta, X)), theta)
-    seen, stack = set(), [c.cell_contents for c in vjp.__closure__ if hasattr(c.cell_contents, "parents")]
+    seen, stack = (
+        set(),
+        [c.cell_contents for c in vjp.__closure__ if hasattr(c.cell_contents, "parents")],
+    )
     while stack:
         node = stack.pop()
         if node not in seen:
@@ -114,10 +139,14 @@ def plot(numbers):
     figure, axis = plt.subplots()
     r = ratios(numbers)
     for name, label in LABELS.items():
-        axis.plot([1 / r[s][name] for s in r], range(len(r)), "o", ms=5, color=COLOURS[name], label=label)
+        axis.plot(
+            [1 / r[s][name] for s in r], range(len(r)), "o", ms=5, color=COLOURS[name], label=label
+        )
     axis.axvline(1.0, color=style.RNN, lw=1.5)
     sizes = [f"{s}: {', '.join(map(str, SIZES[s[1]][:3]))}, {SIZES[s[1]][4]}" for s in r]
-    axis.set(xscale="log", xlabel="time over ours, log scale", yticks=range(len(r)), yticklabels=sizes)
+    axis.set(
+        xscale="log", xlabel="time over ours, log scale", yticks=range(len(r)), yticklabels=sizes
+    )
     axis.set_title("N, T, D, L", loc="left", x=-0.3)
     axis.invert_yaxis()
     figure.legend(loc="outside lower center", ncols=3)

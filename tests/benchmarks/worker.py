@@ -1,4 +1,6 @@
-"""One contender in a process of its own: a command a line as JSON comes in, an answer a line goes out."""
+"""One contender in a process of its own: a command a line as JSON comes in, an answer a line goes
+out.
+"""
 
 import json
 import os
@@ -9,7 +11,9 @@ import time
 from pathlib import Path
 
 if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one processor, whatever threads a library starts
+    os.sched_setaffinity(
+        0, {max(os.sched_getaffinity(0))}
+    )  # one processor, whatever threads a library starts
 
 import numpy as np
 
@@ -26,7 +30,9 @@ class Worker:
         self.name = name
 
     def open(self, shape):
-        """Set up the problem and run it once, which warms caches and lets JAX compile. Seconds of that first run."""
+        """Set up the problem and run it once, which warms caches and lets JAX compile. Seconds of
+        that first run.
+        """
         self.step, self.read = CONTENDERS[self.name](*problem(shape))
         start = time.perf_counter()
         self.step()
@@ -37,7 +43,9 @@ class Worker:
         return [float(value), {key: np.ravel(g).tolist() for key, g in gradients.items()}]
 
     def time(self):
-        """Seconds of one value and gradient, after one that is not counted: others have had the processor since."""
+        """Seconds of one value and gradient, after one that is not counted: others have had the
+        processor since.
+        """
         self.step()
         count, start, passed = 0, time.perf_counter(), 0.0
         while passed < SECONDS:
@@ -46,7 +54,9 @@ class Worker:
         return passed / count
 
     def memory(self, shape):
-        """Bytes by which the largest size of this process grows in a value and gradient, its imports being done."""
+        """Bytes by which the largest size of this process grows in a value and gradient, its
+        imports being done.
+        """
         self.open("g1")  # imports, and what a library sets up once
         before = largest()
         self.open(shape)
@@ -59,11 +69,15 @@ class Worker:
 
 
 def largest():
-    """The largest this process has been, in bytes. On Linux ru_maxrss would begin with the size of the parent."""
+    """The largest this process has been, in bytes. On Linux ru_maxrss would begin with the size of
+    the parent.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(re.search(r"VmHWM:\s*(\d+)", status.read_text())[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def ours(rnn, theta, X):
@@ -71,7 +85,12 @@ def ours(rnn, theta, X):
     from rnnvae_ref.particles import trajectory_mixture
 
     result = fit(
-        lambda theta, X, rng: trajectory_mixture(rnn, theta, X), theta, X, rng=np.random.default_rng(0), steps=200, every=200
+        lambda theta, X, rng: trajectory_mixture(rnn, theta, X),
+        theta,
+        X,
+        rng=np.random.default_rng(0),
+        steps=200,
+        every=200,
     )
     return result.history["objective"][-1]
 

@@ -1,57 +1,75 @@
-"""Runs a student's functions: here, or in a process of their own that may hang, crash or exit without harm.
+"""Runs a student's functions: here, or in a process of their own that may hang, crash or exit
+without harm.
 
 That process reads calls as pickles and writes what came of each.
 """
 
 import contextlib
 import copy
-import importlib.util
+import difflib
 import inspect
 import io
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import threading
-import traceback
+import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from tests.exercises import solutions
+from tests.exercises.submission import is_stub, loaded, sentence
 
 ROOT = Path(__file__).parents[2]
-NAMES = [name for name, f in vars(solutions).items() if inspect.isfunction(f) and f.__module__ == solutions.__name__]
+NAMES = [
+    name
+    for name, f in vars(solutions).items()
+    if inspect.isfunction(f) and f.__module__ == solutions.__name__
+]
 
 
-def outcome(function, args, name, file=None):
-    """What came of function(*args): a dict with "value", or "error", or "todo"; "printed" and "changed" tell side effects."""
+def outcome(function, args, name, submission=None):
+    """What came of function(*args): a dict with "value", or "error", or "todo"; "printed" and
+    "changed" tell side effects.
+    """
     given, screen = copy.deepcopy(args), io.TextIOWrapper(io.BytesIO())
+    where = submission.where if submission else lambda error: ""
     try:
-        with contextlib.redirect_stdout(screen), warnings.catch_warnings(), np.errstate(all="ignore"):
+        with (
+            contextlib.redirect_stdout(screen),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")
             value = function(*given)
     except SystemExit:
         return {"error": "it calls sys.exit(); return instead"}
     except Exception as error:
-        if isinstance(error, NotImplementedError) and not error.args:
+        if isinstance(error, NotImplementedError) and (
+            not error.args or raised_in(submission, error)
+        ):
             return {"todo": True}
-        return {"error": sentence(error) + line_of(error, file)}
+        return {"error": f"{sentence(error)} {where(error)}".strip()}
     screen.flush()
-    changed = [key for key, new, old in zip(parameters(name), given, args, strict=True) if not same(new, old)]
+    changed = [
+        key
+        for key, new, old in zip(parameters(name), given, args, strict=True)
+        if not same(new, old)
+    ]
     return {"value": plain(value), "printed": bool(screen.buffer.getvalue()), "changed": changed}
 
 
-def sentence(error):
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-
-
-def line_of(error, file):
-    """Where in the student's own file."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f" (line {lines[-1]})" if lines else ""
+def raised_in(submission, error):
+    """Whether the student's own text raised it, and not a library that it calls."""
+    step = error.__traceback__
+    while step.tb_next:
+        step = step.tb_next
+    return submission is not None and step.tb_frame.f_code.co_filename in submission.names
 
 
 def parameters(name):
@@ -74,7 +92,11 @@ def plain(value):
     if type(value) is np.ndarray:
         return value if value.dtype.kind in "biuf" else Unknown(f"array of {value.dtype}")
     own = isinstance(value, np.ndarray) or type(value).__module__ not in ("builtins", "numpy")
-    return Unknown(type(value).__name__) if own or not isinstance(value, int | float | np.number | None) else value
+    return (
+        Unknown(type(value).__name__)
+        if own or not isinstance(value, int | float | np.number | None)
+        else value
+    )
 
 
 class Unknown(str):
@@ -88,35 +110,69 @@ class Here:
         self.functions = functions
 
     def __call__(self, name, args, own=False):
-        return outcome(self.functions[name], args, name) if name in self.functions else {"todo": True}
+        return (
+            outcome(self.functions[name], args, name) if name in self.functions else {"todo": True}
+        )
 
 
 class Apart:
-    """Calls of the functions of a student's file in a process of its own. What hangs is ended after `limit` seconds."""
+    """Calls of the functions of a student's file in a process of its own.
 
-    def __init__(self, path, limit=5.0):
-        self.path, self.limit, self.process, self.broken = Path(path), limit, None, None
+    A call that hangs is ended after `limit` seconds; after `total` seconds nothing more is called.
+    """
+
+    def __init__(self, path, limit=5.0, total=float("inf"), folder=None):
+        self.path, self.limit, self.folder = Path(path), limit, Path(folder or Path(path).parent)
+        self.until = time.monotonic() + total
+        self.process, self.broken, self.warnings, self.plain = None, None, None, False
 
     def __call__(self, name, args, own=False):
+        if time.monotonic() > self.until:
+            return {"error": "not graded: the time for this file was up", "ended": True}
         if self.process is None and self.broken is None:
             self.broken = self.start()
         return self.broken or self.ask((name, args, own))
 
     def start(self):
-        """Load the file. Returns what went wrong, or None."""
-        command = [sys.executable, "-c", f"from {__name__} import serve; serve({str(self.path)!r})"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, start_new_session=True)
-        reply = self.ask(None, self.limit + 10.0)  # the first start may have to read libraries from a slow disk
+        """Load the file; one that does not end, without what it runs. Returns what went wrong, or
+        None.
+        """
+        reply = self.load()
+        if "ended" in reply and not self.plain:
+            self.plain, first = True, reply["error"]
+            reply = self.load()
+            reply["warnings"] = [
+                f"loading: {first}; only its definitions were run",
+                *reply.get("warnings", []),
+            ]
+        self.warnings = reply.get("warnings", []) if self.warnings is None else self.warnings
         if "error" not in reply:
             return None
         self.close()
         return {"error": f"{self.path.name} cannot be loaded: {reply['error']}", "ended": True}
 
+    def load(self):
+        call = f"serve({str(self.path)!r}, {str(self.folder)!r}, {self.plain})"
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {__name__} import serve; {call}"
+        )
+        pipe, threads = (
+            subprocess.PIPE,
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", code],
+            stdin=pipe, stdout=pipe, cwd=self.folder, start_new_session=True,
+            env=os.environ | dict.fromkeys(threads, "1") | {"MPLBACKEND": "Agg"},
+        )  # fmt: skip
+        return self.ask(
+            None, self.limit + 10.0
+        )  # the first start may read libraries from a slow disk
+
     def ask(self, call, limit=None):
         """One call, one reply; a process that hangs or ends is replaced at the next call."""
-        late, process = threading.Event(), self.process
-        timer = threading.Timer(limit or self.limit, lambda: (late.set(), end(process)))
+        late, process, limit = threading.Event(), self.process, limit or self.limit
+        timer = threading.Timer(limit, lambda: (late.set(), end(process)))
         timer.start()
         try:
             pickle.dump(call, process.stdin)
@@ -124,8 +180,11 @@ class Apart:
             return pickle.load(process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
             code = self.close()
-            hung = f"it did not finish within {limit or self.limit:g} seconds: is there an endless loop?"
-            return {"error": hung if late.is_set() else f"it ended Python (exit code {code})", "ended": True}
+            hung = f"it did not finish within {limit:g} seconds: is there an endless loop?"
+            return {
+                "error": hung if late.is_set() else f"it ended Python (exit code {code})",
+                "ended": True,
+            }
         finally:
             timer.cancel()
 
@@ -150,69 +209,85 @@ def end(process):
         os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
 
 
-def load(path):
-    """The student's module."""
-    sys.path.insert(0, str(Path(path).parent))
-    spec = importlib.util.spec_from_file_location("student", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def loaded(path):
-    """(module, reply): what the file is, or one sentence on why it is nothing."""
-    try:
-        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
-            return load(path), {}
-    except SystemExit:
-        return None, {"error": "it calls sys.exit() when it is loaded"}
-    except SyntaxError as error:
-        return None, {
-            "error": f"{type(error).__name__} in line {error.lineno} of {Path(error.filename or path).name}: {error.msg}"
-        }
-    except Exception as error:
-        return None, {"error": sentence(error) + line_of(error, str(path))}
-
-
-def one_call(module, name, args, own=False):
+def one_call(submission, name, args, own=False):
     """The student's function, while those of all other exercises are the reference's, unless `own`.
 
     They are replaced wherever the student's file or a helper file beside it names them.
     """
+    module = submission.module
     if name not in vars(module):
-        return {"todo": True}
-    theirs = {id(vars(module)[other]): other for other in NAMES if other != name and other in vars(module)}
-    spaces = [vars(m) for m in list(sys.modules.values()) if m is module or beside(m, module)]
-    swaps = [(space, key, value) for space in spaces for key, value in list(space.items()) if id(value) in theirs]
+        return {"todo": True, "why": why_missing(submission, name)}
+    theirs = {
+        id(vars(module)[other]): other for other in NAMES if other != name and other in vars(module)
+    }
+    spaces = [vars(m) for m in list(sys.modules.values()) if m is module or beside(m, submission)]
+    swaps = [
+        (space, key, value)
+        for space in spaces
+        for key, value in list(space.items())
+        if id(value) in theirs
+    ]
     missing = [other for other in NAMES if other not in vars(module)]
     vars(module).update({other: getattr(solutions, other) for other in missing})
     for space, key, value in [] if own else swaps:
         space[key] = getattr(solutions, theirs[id(value)])
     try:
-        return outcome(vars(module)[name], args, name, module.__file__)
+        return unfinished(submission, name, outcome(vars(module)[name], args, name, submission))
     finally:
         for space, key, value in swaps:
             space[key] = value
         for other in missing:
-            del vars(module)[other]
+            vars(module).pop(other, None)
 
 
-def beside(other, module):
+def unfinished(submission, name, reply):
+    """The reply; an empty body is not done yet, and an empty body below a full one is told."""
+    found = submission.definitions(name)
+    empty = bool(found) and is_stub(found[-1][1])
+    if "todo" not in reply and not (empty and reply.get("value", 0) is None):
+        return reply
+    full = [part.place(node.lineno) for part, node in found if not is_stub(node)]
+    if empty and full:
+        last = found[-1][0].place(found[-1][1].lineno)
+        return {
+            "todo": True,
+            "why": f"it stands twice: written in {full[-1]}, but empty in {last}; "
+            "take the empty one out",
+        }
+    return {"todo": True}
+
+
+def why_missing(submission, name):
+    """A sentence where the function seems to be there, but not to be found; else an empty one."""
+    if name in submission.lost:
+        return submission.lost[name]
+    own = {
+        key
+        for key, value in vars(submission.module).items()
+        if callable(value) and submission.definitions(key)
+    }
+    bare = {re.sub(r"[\W\d_]", "", key.lower()): key for key in own - set(NAMES)}
+    near = difflib.get_close_matches(re.sub("_", "", name), bare, 1, 0.8)
+    return f"there is no `{name}`, but `{bare[near[0]]}`: is the name misspelt?" if near else ""
+
+
+def beside(other, submission):
     """Whether a module is a helper file in the student's folder."""
-    file = getattr(other, "__file__", None)
-    return bool(file) and Path(file).parent == Path(module.__file__).parent and other is not solutions
+    file = getattr(other, "__file__", None) or ""
+    return os.path.dirname(file) == str(submission.folder) and other is not solutions
 
 
-def serve(path):
-    """Answer calls until the other side goes away. Both pipes are moved away from where input() and prints would find them."""
+def serve(path, folder, only_definitions):
+    """Answer calls until the other side goes away. Both pipes are moved away from where input() and
+    prints would find them.
+    """
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     pickle.load(calls)
-    module, reply = loaded(path)
+    submission, reply = loaded(path, folder, only_definitions)
     with contextlib.suppress(EOFError):
         while True:
             pickle.dump(reply, answers)
             answers.flush()
-            reply = one_call(module, *pickle.load(calls))
+            reply = one_call(submission, *pickle.load(calls))

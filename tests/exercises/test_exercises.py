@@ -6,7 +6,11 @@ from tests.exercises.exercises import EXERCISES
 from tests.exercises.grading import TODO, WRONG
 
 FUNCTIONS = [
-    pytest.param(function, id=f"ex{exercise.number}-{function.name}", marks=getattr(pytest.mark, f"ex{exercise.number}"))
+    pytest.param(
+        function,
+        id=f"ex{exercise.number}-{function.name}",
+        marks=getattr(pytest.mark, f"ex{exercise.number}"),
+    )
     for exercise in EXERCISES
     for function in exercise.functions
 ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-HINT = "subtract the largest before exp"
+HINT = "subtract the largest of each row before exp"
 
 
 def log_softmax(z):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-HINT = "let them take turns"
+HINT = "let the particles take turns"
 
 
 def counterexample():
