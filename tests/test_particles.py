@@ -490,7 +490,7 @@ def test_resampling_says_what_shape_it_needs():
     rnn, theta, X = several()
     with pytest.raises(ValueError, match=r"eps must have all five axes \(T-1, S, L, N, D\) here; got an array of float64 with shape \(3, 2, 3, 2\)"):
         resampling.resampled_bound(rnn, theta, X, np.zeros((3, 2, 3, 2)), 0.5, np.zeros((3, 1, 2, 3)))
-    with pytest.raises(ValueError, match=r"uniforms must be floats \(T-1, S, L, N\) = \(3, 1, 2, 3\); got an array"):
+    with pytest.raises(ValueError, match=r"uniforms must be float64 with shape \(3, 1, 2, 3\); got an array"):
         resampling.resampled_bound(rnn, theta, X, np.zeros((3, 1, 2, 3, 2)), 0.5, np.zeros((3, 2, 3)))
 
 
