@@ -184,9 +184,9 @@ def test_gradients_of_the_bound(model):
 def test_several_particles_are_refused(model):
     rnn, theta, X = model
     two = F(rnn, theta, X, np.zeros((3, 5, 2, 3, 2)), SIGMA)
-    with pytest.raises(ValueError, match=r"one particle, and this rnn has 2"):
+    with pytest.raises(ValueError, match=r"one particle, and here L = 2"):
         bound.K(rnn, theta, X, two)
-    with pytest.raises(ValueError, match=r"one particle, and this rnn has 2"):
+    with pytest.raises(ValueError, match=r"one particle, and here L = 2"):
         bound.K_delta(*random_model(L=2))
 
 

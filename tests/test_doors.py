@@ -165,7 +165,7 @@ def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
     model = examples.counterexample()
     for sigma in (1e-13, 1e-10, 1e-5):
         assert_allclose(bound.log_marginal(*model, sigma, TWO_POINT), bound.log_evidence(*model, sigma, TWO_POINT), rtol=1e-12)
-    with pytest.raises(ValueError, match="sigma must be larger to tell the nodes"):
+    with pytest.raises(ValueError, match="sigma, or the gap between the nodes of the law, must be larger"):
         bound.log_marginal(*model, 1e-16, TWO_POINT)
 
 
