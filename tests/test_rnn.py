@@ -248,7 +248,7 @@ def test_the_structure_refuses_nonsense():
 def test_one_particle_functions_refuse_several_and_name_the_equations_that_take_them():
     rnn, theta, X = random_model(L=2)
     for objective in (log_likelihood, log_p_X, K_delta):
-        with pytest.raises(ValueError, match=r"has 2; for several .*Eq\. \(17\).*Eq\. \(26\)"):
+        with pytest.raises(ValueError, match=r"L = 2; for several .*Eq\. \(17\).*Eq\. \(26\)"):
             objective(rnn, theta, X)
 
 
