@@ -655,7 +655,7 @@ def test_c11_all_weight_goes_to_one_particle_only_where_predictions_stay_apart()
             p = np.exp(table(rnn, th, np.ones((600, 1), int))[:, :, 0])  # of symbol 1
             kl = np.sum(p[:, 0] * np.log(p[:, 0] / p[:, 1]) + (1 - p[:, 0]) * np.log((1 - p[:, 0]) / (1 - p[:, 1])))
             assert (np.abs(log_ratio[-1] / kl - 1) < 0.5).all() and log_ratio[-1].min() > 50
-        weight = particles.smoothed_weights(ell)[-1, 1]
+        weight = np.exp(particles.predicted_weights(ell)[-1, 1])
         assert (weight > 0.01).all() if forgets else (weight < 1e-20).all()
 
 
