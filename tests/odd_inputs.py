@@ -22,24 +22,28 @@ import inspect
 import re
 import signal
 import sys
+import tempfile
 import warnings
 from collections import Counter, defaultdict
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
-from rnnvae_ref import enumeration, paper, resampling
+from rnnvae_ref import data, enumeration, log_likelihood, paper, resampling, save
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
 from rnnvae_ref.rnn import RNN, F, table
 
 MODULES = (
     "numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "enumeration", "quadrature",
-    "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples", "paper",
+    "kalman", "bound", "noise", "appendix", "particles", "resampling", "sampling", "examples", "paper",
+    "training", "files", "data",
 )  # fmt: skip
 CLASSES = ("right", "sentence", "deep", "silent", "nonsense", "slow")
 SECONDS = 10
+FOLDER = Path(tempfile.mkdtemp())
 
 TAKES_ANYTHING = {"describe", "plain_array", "untraced", "tape"}
 ROOMS = {  # behind the doors: they get what a door has checked, and are counted apart
@@ -49,7 +53,7 @@ ROOMS = {  # behind the doors: they get what a door has checked, and are counted
 }  # fmt: skip
 SETTINGS = {"name", "least", "most", "finite", "kinds", "nonzero", "shapes", "shape"}  # of a check: its caller writes them
 LEFT_OUT = {  # they take no data, write a file, or are a whole program
-    "atomic_write", "markdown", "checkout", "evaluate", "evaluated", "Equation", "Proposition", "Row", "sources", "isbox", "initial_state",
+    "Fit", "value_and_gradient", "clipped", "flatten", "cue_language", "documentation", "atomic_write", "markdown", "checkout", "evaluate", "evaluated", "Equation", "Proposition", "Row", "sources", "isbox", "initial_state",
 }  # fmt: skip
 NEVER_IMPOSSIBLE = {"spread", "effective_sample_size", "error", "penalty", "density", "scale", "sample", "gauss_hermite", "f", "F"}
 
@@ -78,6 +82,7 @@ def scene(rng, module, name):
     eps, log_w = enumeration.paths(TWO_POINT, T, D)
     eps = np.broadcast_to(eps, (T - 1, len(log_w), L, N, D)).copy()
     uniforms = rng.random(eps.shape[:-1])
+    series = data.Series(np.zeros((3, 1, 1)), slice(0, 1), slice(1, 2), slice(2, 3), np.zeros(1), np.ones(1))
     few = module == "quadrature"  # its sigma is one number
     return {
         "rnn": rnn, "theta": theta, "X": X, "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5),
@@ -91,7 +96,13 @@ def scene(rng, module, name):
         "kinds": (Normal, Discrete), "emission": emission, "hidden": D, "particles": L, "transition": "tanh",
         "symbols": 3, "dimensions": 2, "min_scale": 0.1, "mean": 0.5, "nodes": (-1.0, 1.0), "weights": (0.3, 0.7),
         "rounding": 0.0, "noise": 0.5 * eps, "linear": linear, "kept": None, "W": 0.6, "U": 0.3, "s": 0.5, "number": 5,
-        "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "axes": 2,
+        "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "steps": 3, "draws": 4, "prefix": None,
+        "temperature": 1.0, "levels": (5, 95), "end": None, "m": 2, "length": 2, "every": 2, "batch": 2, "patience": 3,
+        "step_size": 0.01, "clip": 1.0, "method": "adam", "validate": None, "data": None, "delimiter": None,
+        "objective": lambda th, X, rng: log_likelihood(rnn, th, X), "split": (0.5, 0.7), "header": True, "decimal": ".",
+        "rows": None, "columns": "x", "column": "waiting_minutes", "lines": ["ab", "ba"], "values": np.ones((3, 1)),
+        "alphabet": "ab", "sequences": [np.arange(3), np.arange(2)], "P": np.full((2, 2), 0.5), "first": None, "level": "words",
+        "train": slice(0, 1), "validation": slice(1, 2), "test": slice(2, 3), "series": series, "vocabulary": 9,
     }  # fmt: skip
 
 
@@ -117,6 +128,18 @@ def fitting(name, module, good):
     if module == "emissions" or name == "gate":  # they look at these keys only
         used = {"gate": ("v",), "Gaussian.scale": ("log_s",)}.get(name, ("C", "c", "log_s"))
         good["theta"] = {key: good["theta"][key] for key in used if key in good["theta"]}
+    if name.startswith(("cue", "symbol_fork")):
+        good |= {"n": 5, "hidden": 6}
+    if name == "predict" and good["grid"] is not None:
+        good["grid"] = good["grid"].copy()
+    if name in ("save", "load"):
+        good["path"] = FOLDER / "model.npz"
+        save(good["path"], good["rnn"], good["theta"])
+    if name in ("characters", "text", "series", "check_path"):
+        good["path"] = FOLDER / ("lines.txt" if name != "series" else "numbers.csv")
+        good["path"].write_text("ab\nba\naab\nb\n" * 5 if name != "series" else "t,x\n" + "".join(f"{t},{t * t}\n" for t in range(20)))
+    if name == "autoregression":
+        good |= {"a": 0.5, "s": 0.5}
     if module == "examples":
         good["x"] = -2.0
     if module == "paper":
@@ -151,6 +174,8 @@ INSTANCES = {
     "RNN": lambda good: good["rnn"],
     "Categorical": lambda good: good["emission"],
     "Gaussian": lambda good: good["emission"],
+    "Text": lambda good: data.Text("ab"),
+    "Series": lambda good: good["series"],
     "Normal": lambda good: Normal(0.5),
     "Discrete": lambda good: Discrete((-1.0, 1.0), (0.3, 0.7)),
 }
@@ -244,7 +269,10 @@ def attempt(call, arguments):
     """(class, what came) of one call; a result that may still be nonsense is "right"."""
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        return "right", call(*arguments.values())
+        keyword = {n for n, p in parameters(call).items() if p.kind is p.KEYWORD_ONLY}
+        return "right", call(
+            *(a for n, a in arguments.items() if n not in keyword), **{n: a for n, a in arguments.items() if n in keyword}
+        )
     except Slow:
         return "slow", ""
     except ValueError as error:
