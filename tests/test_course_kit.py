@@ -564,9 +564,7 @@ def test_the_command_says_what_is_wrong_with_its_arguments(tmp_path):
             conftest.pytest_configure(config)
 
 
-def test_the_command_takes_seed_limit_and_a_path_and_says_a_broken_file_once(
-    tmp_path,
-):
+def test_the_command_takes_seed_limit_and_a_path_and_says_a_broken_file_once(tmp_path):
     loop = "def trajectory(theta, X):\n    while True:\n        pass\n"
     tmp_file(tmp_path, loop)
     ran = pytest_of(
