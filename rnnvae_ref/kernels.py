@@ -40,7 +40,7 @@ def tape(*args):
 
 
 def _define(kernel, vjp_maker):
-    r"""Register vjp_maker(ans, args, argnums) -> vjp, where vjp(g) is {argument number: gradient}."""
+    r"""Register vjp_maker(ans, args, argnums) -> vjp; vjp(g) is {argument number: gradient}."""
 
     def maker(argnums, ans, args, _):
         if any(map(isbox, args)):
@@ -324,14 +324,14 @@ def _over(x, H):
 
 
 def _sum_to(shape, a):
-    r"""Undo broadcasting: from (T, [S,] L, N, D) to `shape`, whose missing axes follow the first."""
+    r"""Undo broadcasting: from (T, [S,] L, N, D) to `shape`, which lacks axes after the first."""
     full = (*shape[:1], *(1,) * (a.ndim - len(shape)), *shape[1:])
     axes = tuple(i for i, n in enumerate(full) if n == 1 != a.shape[i])
     return a.sum(axis=axes).reshape(shape) if axes else a.reshape(shape)
 
 
 def _parts(H, X, V):
-    r"""Steps in blocks: the slice, its hidden states as rows (R, D), and the symbol of every row."""
+    r"""Steps in blocks: the slice, its hidden states as rows (R, D), the symbol of each row."""
     for part in _blocks(0, len(H), H[0, ..., 0].size * V):
         symbols = np.broadcast_to(_over(X[part], H), H[part].shape[:-1])
         yield part, H[part].reshape(-1, H.shape[-1]), symbols.reshape(-1)
