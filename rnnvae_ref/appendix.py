@@ -14,13 +14,14 @@ import autograd.numpy as np
 from rnnvae_ref import enumeration
 from rnnvae_ref.inference import Discrete, check_law, log_joint, log_q
 from rnnvae_ref.numerics import check_count, increments, log_mean_exp, log_sum_exp
-from rnnvae_ref.rnn import F, prepare
+from rnnvae_ref.rnn import F, check_model, prepare
 
 MOST_JOINT_PATHS = 1 << 20
 
 
 def eq18(rnn, theta, X, sigma, p, q):
     r"""Eq. (18).  p(X) = (1/L) sum_l integral dH_l p(H_l, X): L models, one for each h_1."""
+    check_law("p", p, (Discrete,))
     models = single_particles(rnn, theta)
     log_p = [enumeration.log_p(one, th, X, sigma, p) for one, th in models]
     return log_mean_exp(np.array(log_p), axis=0)
@@ -74,6 +75,7 @@ def eq24(rnn, theta, X, sigma, p, q):
 
 def eq25(rnn, theta, X, sigma, p, q):
     r"""Eq. (25).  log p(X) by the chain rule: the mixture's exact predictive scores each x_t."""
+    check_law("p", p, (Discrete,))
     models = single_particles(rnn, theta)
     steps = [enumeration.log_p_steps(one, th, X, sigma, p) for one, th in models]
     up_to = np.cumsum(np.array(steps), axis=1)  # log p(x_1 .. x_t) of each model, (L, T, N)
@@ -99,6 +101,7 @@ def jensen(rnn, theta, X, sigma, p, q):
 
 def single_particles(rnn, theta):
     r"""The L models of one particle each: a list of (rnn, theta)."""
+    check_model(rnn, theta)
     shared = {key: theta[key] for key in rnn.shapes()}
     one = replace(rnn, particles=1)
     return [(one, shared | {"h1": theta["h1"][i : i + 1]}) for i in range(rnn.particles)]
@@ -107,6 +110,7 @@ def single_particles(rnn, theta):
 def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
     r"""log p(H_l, X) / q(H_l|X) and log q(H_l|X) of each particle on each path, (L, P, N)."""
     prepare(rnn, theta, X)
+    check_law("p", p, (Discrete,))
     check_law("q", q, (Discrete,))
     eps, _ = enumeration.paths(q, len(X), rnn.hidden)
     ratios, weights = [], []
@@ -125,7 +129,7 @@ def joint_tables(rnn, theta, X, sigma, p, q):
 def all_joint_paths(*tables):
     r"""Tables (L, P, N) of single particles to (L, P^L, N): entry l of every joint path."""
     L, P = tables[0].shape[:2]
-    check_count("the number of joint paths P^L", P**L, most=MOST_JOINT_PATHS)
+    check_count("P^L, the number of joint paths of X,", P**L, most=MOST_JOINT_PATHS)
     index = np.indices((P,) * L).reshape(L, -1)  # the path of each particle in each joint path
     return [np.array([row[i] for row, i in zip(table, index, strict=True)]) for table in tables]
 

@@ -48,11 +48,13 @@ class Text:
         """
         if not isinstance(lines, (list, tuple)) or not all(isinstance(s, str) for s in lines):
             raise ValueError(f"lines must be a list of strings; got {describe(lines)}")
+        if not isinstance(end, (bool, type(None))):
+            raise ValueError(f"end must be True, False or None; got {describe(end)}")
         place = {symbol: v for v, symbol in enumerate(self.alphabet)}
         for line in lines:
             if self.lines and END in line:
                 raise ValueError(f"{END!r} ends a sequence and must not be in one; got {line!r}")
-            for symbol in {*line} - place.keys():
+            for symbol in sorted({*line} - place.keys()):
                 raise ValueError(f"{symbol!r} in {line!r} is not in the alphabet {self.alphabet!r}")
         end = END if (self.lines if end is None else end) else ""
         return pad([[place[symbol] for symbol in line + end] for line in lines])
@@ -88,12 +90,13 @@ class Series:
 
     def encode(self, values):
         r"""Other values in the units of the file, (T,) or (T, M), to X, (T, 1, M)."""
-        values = np.asarray(values, dtype=float)
-        values = values[:, None] if values.ndim == 1 else values
-        if values.shape[1:] != self.mean.shape or not values.size or not np.isfinite(values).all():
+        found = np.asarray(values)
+        found = found[:, None] if found.ndim == 1 else found
+        fits = found.dtype.kind in "iuf" and found.size and found.shape[1:] == self.mean.shape
+        if not fits or not np.isfinite(found).all():
             wanted = f"values must be finite numbers, (T, {len(self.mean)})"
             raise ValueError(f"{wanted}; got {describe(values)}")
-        return ((values - self.mean) / self.scale)[:, None]
+        return ((found - self.mean) / self.scale)[:, None]
 
     def decode(self, X):
         r"""Standardised numbers (.., M), such as draws, in the units of the file."""
@@ -148,9 +151,10 @@ def series(path, columns, split=(0.5, 0.7), *, header=True, delimiter=None, deci
     _check_split(split)
     if not columns:
         raise ValueError("columns must name at least one column; got none")
-    if decimal not in (".", ",") or not isinstance(rows, (slice, type(None))):
-        wanted = 'decimal must be "." or ",", and rows a slice or None'
-        raise ValueError(f"{wanted}; got {decimal!r} and {rows!r}")
+    comma = isinstance(decimal, str) and decimal in (".", ",")
+    if not comma or not isinstance(header, bool) or not isinstance(rows, (slice, type(None))):
+        wanted = 'header must be True or False, decimal "." or ",", and rows a slice or None'
+        raise ValueError(f"{wanted}; got {header!r}, {decimal!r} and {rows!r}")
     table = _table(path, delimiter, decimal)
     names = table.pop(0)[1] if header else [str(k) for k in range(len(table[0][1]))]
     by_name = any(isinstance(name, str) for name in columns)
@@ -195,7 +199,8 @@ def pad(sequences):
 
     -1, or NaN, is padding after the end of a sequence.
     """
-    sequences = [np.asarray(s) for s in sequences]
+    many = isinstance(sequences, (list, tuple)) or np.ndim(sequences) > 0
+    sequences = [np.asarray(s) for s in sequences] if many else []
     if not sequences or min(s.size for s in sequences) == 0:
         raise ValueError("sequences must hold at least one sequence, and none may be empty")
     first, kinds = sequences[0], ((1, "i"), (1, "u"), (2, "f"))
@@ -366,11 +371,16 @@ def _check_made(rng, T, N):
     check_count("N", N)
 
 
-def _read(path):
-    r"""The text of a UTF-8 file."""
+def check_path(path):
+    r"""The name of a file as a Path, or ValueError."""
     if not isinstance(path, (str, PathLike)):
         raise ValueError(f"path must be the name of a file; got {describe(path)}")
-    path = Path(path)
+    return Path(path)
+
+
+def _read(path):
+    r"""The text of a UTF-8 file."""
+    path = check_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file, and is a folder")
     wanted = f"{path} must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
@@ -443,8 +453,8 @@ def _place(path, name, names):
     r"""The index of a column, given by its name or its number."""
     if isinstance(name, Integral) and not isinstance(name, bool) and 0 <= name < len(names):
         return name
-    if names.count(name) != 1:
-        found = "more than one" if name in names else "no"
+    if not isinstance(name, str) or names.count(name) != 1:
+        found = "more than one" if isinstance(name, str) and name in names else "no"
         raise ValueError(f"{path} has {found} column {name!r}; it has {', '.join(names)}")
     return names.index(name)
 

@@ -16,7 +16,10 @@ import autograd.numpy as np
 import numpy as onp
 
 from rnnvae_ref.kernels import log_categorical, log_gaussian, tape
-from rnnvae_ref.numerics import check_count, check_number, describe, draw, log_sum_exp, plain_array
+from rnnvae_ref.numerics import (
+    MOST, check_array, check_count, check_number, check_parameters, check_rng, describe,
+    draw, log_sum_exp, plain_array, untraced,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,16 @@ class Categorical:
 
     def vector(self, x):
         r"""x_t as a one-hot row, (...) -> (..., V)."""
+        integers = plain_array(x) and x.dtype.kind in "iu"
+        if not integers or not ((x >= 0) & (x < self.symbols)).all():
+            raise ValueError(f"x must be integers in 0..{self.symbols - 1}; got {describe(x)}")
         return np.eye(self.symbols)[x]
 
     def log_p(self, theta, h, x):
         r"""log p(x_t | h_t) = logit of x less the log normaliser, h (..., N, D) and x (N,) -> (...,
         N).
         """
+        _check(self, theta, h)
         logits = np.dot(h, theta["C"]) + theta["c"]
         return np.sum(logits * self.vector(x), axis=-1) - log_sum_exp(logits, axis=-1)
 
@@ -73,11 +80,14 @@ class Categorical:
         r"""The probabilities p(x | h) of all symbols, (..., D) -> (..., V)."""
         if grid is not None:
             raise ValueError("grid must be None for a categorical emission: its x are symbols")
+        _check(self, theta, h)
         logits = np.dot(h, theta["C"]) + theta["c"]
         return np.exp(logits - log_sum_exp(logits, axis=-1)[..., None])
 
     def sample(self, theta, h, rng):
         r"""x ~ p(x | h), (..., D) -> (...) integers."""
+        _check(self, theta, h)
+        check_rng(rng)
         return draw(rng.random(h.shape[:-1]), self.density(theta, h))
 
 
@@ -112,10 +122,11 @@ class Gaussian:
         fits = plain_array(X) and X.ndim == 3 and X.shape[2] == self.dimensions
         if not fits or X.dtype.kind != "f":
             raise ValueError(f"{wanted}; got {describe(X)}")
-        if X.size and onp.isfinite(X).all():
+        X = X.astype(float, copy=False)
+        if X.size and (onp.abs(X) <= MOST).all():
             return X, _all_observed(X)
         missing = np.isnan(X)
-        bad = np.isinf(X) | (missing & ~missing.all(axis=2, keepdims=True))
+        bad = (np.abs(X) > MOST) | (missing & ~missing.all(axis=2, keepdims=True))
         if bad.any():
             t, n, _ = np.argwhere(bad)[0]
             raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")
@@ -125,19 +136,24 @@ class Gaussian:
 
     def vector(self, x):
         r"""x_t as a row: itself, (..., M)."""
+        check_array("x", x, [(*np.shape(x)[:-1], self.dimensions)])
         return x
 
     def scale(self, theta):
         r"""The standard deviation s, (M,)."""
+        check_parameters(theta, {"log_s": [(self.dimensions,)]})
         return self.min_scale + np.exp(theta["log_s"])
 
     def log_p(self, theta, h, x):
         r"""log N(x_t; h_t C + c, diag(s^2)), h (..., N, D) and x (..., N, M) -> (..., N)."""
+        _check(self, theta, h)
         s = self.scale(theta)
         mean = np.tensordot(h, theta["C"], 1) + theta["c"]
-        z = (x - mean) / s
+        z = (self.vector(x) - mean) / s
         half_log_2pi = 0.5 * self.dimensions * np.log(2 * np.pi)
-        return -0.5 * np.sum(z**2, axis=-1) - np.sum(np.log(s)) - half_log_2pi
+        log_p = -0.5 * np.sum(z**2, axis=-1) - np.sum(np.log(s)) - half_log_2pi
+        check_array("log p(x | h) of this x, X and theta", log_p)
+        return log_p
 
     def table(self, theta, H, X):
         r"""log p(x_t | h_t), H (T, [S,] L, N, D) and X (T, N, M) -> (T, [S,] L, N)."""
@@ -147,21 +163,28 @@ class Gaussian:
         r"""p(x | h) at every point of the grid, (..., D) -> (..., G); grid (G, M), or (G,) where M
         = 1.
         """
+        _check(self, theta, h)
         wanted = f"grid must be (G, {self.dimensions}) finite floats, or (G,) where that is 1"
-        try:
-            points = np.asarray(grid, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(f"{wanted}; got {describe(grid)}") from None
-        points = points[:, None] if points.ndim == 1 else points
-        fits = points.ndim == 2 and points.shape[1] == self.dimensions
-        if not fits or not np.isfinite(points).all():
+        fits = plain_array(grid) and grid.dtype.kind == "f" and grid.size > 0
+        points = grid[:, None] if fits and grid.ndim == 1 else grid
+        if not fits or points.ndim != 2 or points.shape[1] != self.dimensions:
             raise ValueError(f"{wanted}; got {describe(grid)}")
+        check_array("grid", points)
         return np.exp(self.log_p(theta, h[..., None, :], points))
 
     def sample(self, theta, h, rng):
         r"""x ~ p(x | h), (..., D) -> (..., M)."""
+        _check(self, theta, h)
+        check_rng(rng)
         mean = np.dot(h, theta["C"]) + theta["c"]
         return mean + self.scale(theta) * rng.standard_normal(mean.shape)
+
+
+def _check(emission, theta, h):
+    r"""h is (..., D), and theta holds the emission's parameters for that D; or ValueError."""
+    check_array("h", h, [np.shape(h) or ("..", "D")])
+    own = emission.shapes(np.shape(h)[-1])
+    check_parameters(theta, {key: [shape] for key, shape in own.items() if key != "U"})
 
 
 def _all_observed(X):

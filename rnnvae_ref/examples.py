@@ -10,32 +10,26 @@ from itertools import combinations
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.numerics import check_count
+from rnnvae_ref.numerics import check_count, check_number
 from rnnvae_ref.rnn import RNN
 
 FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # where the symbols of the fork in symbols lie
 
 
-def one_unit(transition, W, U, s):
-    r"""One hidden unit, one visible dimension: h_1 = 0, b = 0, C = 1, c = 0, scale s."""
-    theta = {"h1": [[0.0]], "W": [[W]], "U": [[U]], "b": [0.0]}
-    theta |= {"C": [[1.0]], "c": [0.0], "log_s": [np.log(s)]}
-    return RNN(Gaussian(), 1, transition=transition), _arrays(theta)
-
-
 def linear():
     r"""The linear example: W = 0.6, U = 0.3, C = 1, s = 0.5. K falls as a parabola in sigma."""
-    return one_unit("linear", 0.6, 0.3, 0.5)
+    return _one_unit("linear", 0.6, 0.3, 0.5)
 
 
 def steep():
     r"""The same with tanh and a steeper W = 1.5: on some sequences a little noise raises K."""
-    return one_unit("tanh", 1.5, 0.5, 0.3)
+    return _one_unit("tanh", 1.5, 0.5, 0.3)
 
 
 def two_steps(x):
     r"""Two particles at +-1, data (2, x): log weights (5,1), and (1,5) at x = -2, less 6.42."""
-    rnn, theta = one_unit("linear", 1.0, 0.0, 1.0)
+    check_number("x", x)
+    rnn, theta = _one_unit("linear", 1.0, 0.0, 1.0)
     theta["h1"] = np.array([[1.0], [-1.0]])
     return replace(rnn, particles=2), theta, np.array([[[2.0]], [[x]]])
 
@@ -156,6 +150,13 @@ def _categorical(theta, hidden):
     for key, value in padded.items():
         value[tuple(slice(size) for size in np.shape(theta[key]))] = theta[key]
     return RNN(Categorical(len(theta["c"])), hidden, particles=L), padded | {"c": theta["c"]}
+
+
+def _one_unit(transition, W, U, s):
+    r"""One hidden unit, one visible dimension: h_1 = 0, b = 0, C = 1, c = 0, scale s."""
+    theta = {"h1": [[0.0]], "W": [[W]], "U": [[U]], "b": [0.0]}
+    theta |= {"C": [[1.0]], "c": [0.0], "log_s": [np.log(s)]}
+    return RNN(Gaussian(), 1, transition=transition), _arrays(theta)
 
 
 def _arrays(theta):

@@ -5,11 +5,10 @@ import dataclasses
 import re
 import zipfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
-from rnnvae_ref.data import Series, Text
+from rnnvae_ref.data import Series, Text, check_path
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.numerics import atomic_write, describe
 from rnnvae_ref.rnn import RNN, check_model
@@ -23,7 +22,7 @@ def save(path, rnn, theta, data=None):
     """
     check_model(rnn, theta)
     rnn.check(theta)
-    if not Path(path).resolve().parent.is_dir():
+    if not check_path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
     kept = _kept(rnn, data)
     with atomic_write(path) as part, open(part, "wb") as file:
@@ -36,11 +35,11 @@ def load(path, rnn=None, data=None):
     rnn, data: where given, what the file must have been saved with. A text comes back without its
     lines, with `encode` and `decode`; a series comes back whole. ValueError names the file.
     """
-    with open(path, "rb") as file:
+    with open(check_path(path), "rb") as file:
         with _naming(path):
             arrays = _opened(file)
             saved = _rnn(str(arrays["rnn"]))
-        if rnn is not None and rnn != saved:
+        if rnn is not None and not (isinstance(rnn, RNN) and rnn == saved):
             raise ValueError(f"{path} was saved for {saved!r}, not for {rnn!r}")
         with _naming(path):
             theta = {key: arrays[key] for key in arrays.files if key != "rnn" and "." not in key}

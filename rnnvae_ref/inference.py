@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import autograd.numpy as np
 
-from rnnvae_ref.numerics import TIME, check_array, check_count, check_number, describe, untraced
+from rnnvae_ref.numerics import TIME, check_array, check_count, check_number, check_rng, describe, untraced
 from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 
 
@@ -25,6 +25,7 @@ class Normal:
 
     def sample(self, rng, shape):
         r"""Draws of eps."""
+        check_rng(rng)
         return self.mean + rng.standard_normal(shape)
 
     def log_p_h(self, eps, sigma, rounding=0.0):
@@ -54,6 +55,7 @@ class Discrete:
 
     def sample(self, rng, shape):
         r"""Draws of eps."""
+        check_rng(rng)
         return rng.choice(np.array(self.nodes), size=shape, p=self.weights)
 
     def log_p_h(self, eps, sigma, rounding=0.0):

@@ -34,6 +34,7 @@ def log_p_steps(rnn, theta, X, sigma, P1=None):
     weighted = np.swapaxes(np.linalg.solve(V, np.swapaxes(d, 1, 2)), 1, 2)  # d V^-1
     quadratic = np.sum(d * weighted, axis=2)
     logdet = np.linalg.slogdet(V)[1][:, None]
+    check_array("log p(x_t | x_<t) of this theta and X", quadratic + logdet)
     return -0.5 * (quadratic + logdet + X.shape[2] * np.log(2 * np.pi))
 
 
@@ -61,8 +62,7 @@ def penalty(rnn, theta, T, sigma):
     P_1 = 0, P_{t+1} = W' P_t W + diag(sigma^2).
     """
     _check_structure(rnn, theta)
-    rnn.check(untraced(theta))
-    check_count("T", T)
+    check_count("T", T, most=100_000)
     check_sigma(rnn, sigma)
     D = rnn.hidden
     return _penalty(rnn, theta, T, _noise(sigma, D), np.zeros((D, D)))
@@ -83,6 +83,7 @@ def kl_q_posterior(rnn, theta, X, sigma):
         J, j = _see(rnn, theta, J, j, X[t + 1])
         total = total + _step_divergence(J, j, Q, *marginals[t])
         J, j = _step_back(rnn, theta, J, j, Q, X[t])
+    check_array("the divergence for this theta and X", total)
     return total
 
 
@@ -161,6 +162,7 @@ def _riccati(rnn, theta, T, Q, P):
         Vs.append(np.dot(CP, C) + S)
         gains.append(np.linalg.solve(Vs[-1], CP))
         P = np.dot(np.dot(WT, P - np.dot(CP.T, gains[-1])), W) + Q
+    check_array("the covariance of h, which theta['W'] lets grow,", np.array(Ps))
     return np.array(Ps), np.array(Vs), np.array(gains)
 
 
@@ -172,6 +174,7 @@ def _penalty(rnn, theta, T, Q, P):
     for _ in range(T):
         total = total + 0.5 * np.sum(np.dot(P, weighted) * weighted)
         P = np.dot(np.dot(W.T, P), W) + Q
+    check_array("K(0) - K(sigma) of this theta and T", total)
     return total
 
 
@@ -203,5 +206,5 @@ def _check_structure(rnn, theta):
     check_model(rnn, theta)
     one_particle(np.zeros((1, rnn.particles, 1)))
     if rnn.transition != "linear" or not isinstance(rnn.emission, Gaussian):
-        wanted = "a linear transition and a Gaussian emission"
-        raise ValueError(f"a Kalman filter needs {wanted}; got {rnn!r}")
+        wanted = "linear and have a Gaussian emission for a Kalman filter"
+        raise ValueError(f"rnn must be {wanted}; got {rnn!r}")

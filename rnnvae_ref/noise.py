@@ -11,7 +11,7 @@ from autograd import grad, hessian
 
 from rnnvae_ref.bound import K
 from rnnvae_ref.enumeration import model_paths
-from rnnvae_ref.numerics import TIME, check_count, weighted_mean
+from rnnvae_ref.numerics import TIME, check_array, check_count, weighted_mean
 from rnnvae_ref.rnn import F, one_particle, prepare_unpadded, table
 
 
@@ -32,7 +32,7 @@ def K_estimate(rnn, theta, X, eps, sigma):
     With it comes its standard error, (N,).
     """
     draws = _per_draw(rnn, theta, X, eps, sigma)
-    check_count("the number of draws S", len(draws), least=2)
+    check_count("S, the number of draws in eps,", len(draws), least=2)
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(len(draws))
 
 
@@ -67,6 +67,7 @@ def small_noise(rnn, theta, X):
         Lambda = lambda e, x=x: K(rnn, theta, x, F(rnn, theta, x, e, 1.0))[0]
         laplacian = np.trace(np.reshape(hessian(Lambda)(zero), (zero.size, zero.size)))
         results.append([laplacian, np.sum(grad(Lambda)(zero) ** 2)])
+    check_array("the derivatives at this X and theta", np.array(results))
     return np.array(results).T
 
 

@@ -13,6 +13,8 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import getval as untraced  # the plain value under all of autograd's boxes
 from numpy.random import Generator
 
+MOST = 1e150  # no number may be larger: its square, and a sum of squares, still fit float64
+
 # The table ell has axes (T, [S,] L, N): time first, so that samples may be left out.
 TIME, PARTICLES = 0, -2
 
@@ -81,8 +83,9 @@ def weighted_mean(a, log_w=None):
 def check_log_weights(log_w, shape):
     r"""Log weights (S,) or (S, N) whose exponentials sum to 1, or ValueError."""
     log_w = untraced(log_w)
-    if not plain_array(log_w) or log_w.shape not in (shape[:1], shape):
-        wanted = f"an array of shape {shape[:1]} or {shape}"
+    floats = plain_array(log_w) and log_w.dtype == onp.float64
+    if not floats or log_w.shape not in (shape[:1], shape):
+        wanted = f"float64 with shape {shape[:1]} or {shape}"
         raise ValueError(f"log_w must be {wanted}; got {describe(log_w)}")
     total = onp.exp(log_w).sum(axis=0)
     if not onp.allclose(total, 1.0, rtol=1e-9):
@@ -118,16 +121,32 @@ def check_positive(name, value):
         raise ValueError(f"{name} must be a positive number; got {describe(value)}")
 
 
-def check_array(name, value, shapes):
-    r"""A finite float64 array of one of `shapes`, or ValueError; a scalar has shape ()."""
+def check_array(name, value, shapes=None):
+    r"""A float64 array of one of `shapes`, finite and at most MOST in size, or ValueError.
+
+    A scalar has shape (). Without `shapes` any will do.
+    """
     value = untraced(value)
     value = onp.asarray(value) if onp.isscalar(value) else value
-    if not plain_array(value) or value.dtype != onp.float64 or value.shape not in shapes:
-        wanted = " or ".join(map(str, shapes))
-        raise ValueError(f"{name} must be float64 with shape {wanted}; got {describe(value)}")
-    if not onp.isfinite(value).all():
-        bad = value[~onp.isfinite(value)].flat[0]
-        raise ValueError(f"{name} must be finite; got {bad} among its values")
+    fits = plain_array(value) and (shapes is None or value.shape in shapes)
+    if not fits or value.dtype != onp.float64:
+        wanted = " with shape " + " or ".join(map(str, shapes)) if shapes else ""
+        raise ValueError(f"{name} must be float64{wanted}; got {describe(value)}")
+    fits = onp.abs(value) <= MOST
+    if not fits.all():
+        bad = value[~fits].flat[0]
+        raise ValueError(f"{name} must be finite; got {bad} among its values; {MOST:g} is the most")
+
+
+def check_parameters(theta, shapes):
+    r"""theta is a dict with these keys, whose arrays have one of their shapes, or ValueError."""
+    theta = untraced(theta)
+    if not isinstance(theta, dict):
+        raise ValueError(f"theta must be a dict of arrays; got {describe(theta)}")
+    for key, allowed in shapes.items():
+        if key not in theta:
+            raise ValueError(f"theta lacks {key!r}; this RNN needs {', '.join(shapes)}")
+        check_array(f"theta[{key!r}]", theta[key], allowed)
 
 
 def check_rng(rng):

@@ -17,7 +17,7 @@ from rnnvae_ref import (
 )  # fmt: skip
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.inference import TWO_POINT, Discrete
-from rnnvae_ref.numerics import TIME, log_mean_exp
+from rnnvae_ref.numerics import TIME, check_count, log_mean_exp
 
 SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9
 HOLDS = "holds"
@@ -127,6 +127,8 @@ class Case:
     def __post_init__(self):
         if self.emission not in ("categorical", "gaussian"):
             raise ValueError(f'emission must be "categorical" or "gaussian"; got {self.emission!r}')
+        check_count("seed", self.seed, least=0)
+        inference.check_law("q", self.q, (Discrete,))
         rng = np.random.default_rng(self.seed)
         symbols = self.emission == "categorical"
         self.two = rnn.RNN(Categorical(2) if symbols else Gaussian(), 1, particles=2)

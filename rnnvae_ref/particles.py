@@ -21,10 +21,10 @@ import autograd.numpy as np
 
 from rnnvae_ref.kernels import log_forward
 from rnnvae_ref.numerics import (
-    PARTICLES, TIME, check_array, check_number, describe, increments, log_mean_exp, log_sigmoid,
-    log_sum_exp, plain_array, untraced, weighted_mean,
+    PARTICLES, TIME, check_array, check_number, check_parameters, describe, increments,
+    log_mean_exp, log_sigmoid, log_sum_exp, weighted_mean,
 )  # fmt: skip
-from rnnvae_ref.rnn import check_model, table, unroll
+from rnnvae_ref.rnn import table, unroll
 
 
 def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
@@ -89,15 +89,14 @@ def gated_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
 
 def gated_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""log sum_l pi_t^l p(x_t | h_t^l), nats, (T, N)."""
-    check_model(rnn, theta)
-    if "v" not in theta:
-        raise ValueError(f'theta must hold theta["v"], ({rnn.hidden},), for the gate; it lacks it')
     H, ell = unroll(rnn, theta, X, eps, sigma)
     return _over_samples(log_sum_exp(ell + gate(theta, H), axis=PARTICLES), log_w, eps)
 
 
 def gate(theta, H):
     r"""log pi^l = v . h^l - log sum_m exp(v . h^m), (..., L, N, D) -> (..., L, N)."""
+    check_array("H", H)
+    check_parameters(theta, {"v": [np.shape(H)[-1:]]})
     score = np.tensordot(H, theta["v"], 1)
     return score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
 
@@ -128,10 +127,9 @@ def spread(H):
 
 def _check_axes(name, value, axes):
     r"""A finite float array with these axes, or ValueError."""
-    value = untraced(value)
-    if not plain_array(value) or value.ndim != len(axes) or 0 in value.shape:
+    check_array(name, value)
+    if np.ndim(value) != len(axes) or 0 in np.shape(value):
         raise ValueError(f"{name} must be ({', '.join(axes)}), not empty; got {describe(value)}")
-    check_array(name, value, [value.shape])
 
 
 def _over_samples(a, log_w, eps):

@@ -50,8 +50,8 @@ def error(rnn, theta, X, sigma, points):
 
     It is the change when the spacing is halved.
     """
-    fine = log_p(rnn, theta, X, sigma, 2 * points - 1)
-    return np.abs(fine - log_p(rnn, theta, X, sigma, points))
+    coarse = log_p(rnn, theta, X, sigma, points)
+    return np.abs(log_p(rnn, theta, X, sigma, 2 * points - 1) - coarse)
 
 
 def K(rnn, theta, X, sigma, points=None):
@@ -113,7 +113,8 @@ def _grid(rnn, theta, X, sigma, points):
     low, high = _range(rnn, plain, X, s)
     if points is None:
         points = _enough(rnn, plain, X, s, int(2 * (high - low) / s) + 1)
-    check_count("points", points, least=int(np.ceil((high - low) / (2 * s))) + 1)
+    most = min(MOST_POINTS, int((MOST_WORK / (len(X) * X.shape[1])) ** 0.5))
+    check_count("points", points, int(np.ceil((high - low) / (2 * s))) + 1, most)
     grid = np.linspace(low, high, points)[:, None, None]
     dh = grid[1, 0, 0] - grid[0, 0, 0]
     return [theta["h1"][:, None, :]] + [grid] * (len(X) - 1), dh

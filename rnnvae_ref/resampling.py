@@ -8,7 +8,7 @@ the likelihood of a particle filter: the exp of its log is unbiased for the p(X)
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import (
-    PARTICLES, TIME, check_number, describe, draw, log_sum_exp, plain_array, untraced,
+    PARTICLES, TIME, check_array, check_number, describe, draw, log_sum_exp, untraced,
 )  # fmt: skip
 from rnnvae_ref.rnn import f, prepare
 
@@ -29,12 +29,7 @@ def resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share=1.0):
     r"""log p(x_t | x_<t) as the particles estimate it, averaged over the samples, nats, (T, N)."""
     filled, _ = prepare(rnn, theta, X, eps, sigma)
     wanted = len(X) - 1, *_shape(rnn, filled, eps)[:-1]
-    if not plain_array(uniforms) or uniforms.shape != wanted or uniforms.dtype != np.float64:
-        raise ValueError(
-            f"uniforms must be floats (T-1, S, L, N) = {wanted}; got {describe(uniforms)}"
-        )
-    if not ((uniforms >= 0) & (uniforms < 1)).all():
-        raise ValueError("uniforms must lie in [0, 1), as rng.random gives them")
+    check_array("uniforms", uniforms, [wanted])
     return np.mean(resampled(rnn, theta, X, eps, sigma, multinomial(uniforms), share), axis=1)
 
 
@@ -46,6 +41,8 @@ def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
     """
     X, observed = prepare(rnn, theta, X, eps, sigma)
     check_number("share", share, least=0, most=1)
+    if not callable(choose):
+        raise ValueError(f"choose must be a function, such as multinomial(..); got {choose!r:.60}")
     shape = _shape(rnn, X, eps)
     h = theta["h1"][:, None, :] + np.zeros(shape)
     log_w = np.full(shape[:-1], -np.log(shape[1]))
@@ -62,12 +59,16 @@ def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
 
 def multinomial(uniforms):
     r"""Ancestors by inverting the cumulative weights at the uniforms given, (T-1, S, L, N)."""
+    check_array("uniforms", uniforms)
+    if not ((uniforms >= 0) & (uniforms < 1)).all():
+        raise ValueError("uniforms must lie in [0, 1), as rng.random gives them")
     return lambda t, w: draw(uniforms[t], np.swapaxes(w, 1, 2)[:, None])
 
 
 def effective_sample_size(w):
     r"""1 / sum_l w_l^2 of weights (..., L, N) that sum to one over L: between 1 and L."""
-    total = np.sum(w, axis=PARTICLES) if plain_array(w) and w.ndim > 1 and w.size else np.nan
+    check_array("w", w)
+    total = np.sum(w, axis=PARTICLES) if w.ndim > 1 and w.size else np.nan
     if not np.allclose(total, 1.0) or np.min(w) < 0:
         raise ValueError(f"w must be weights (..., L, N) that sum to 1 over L; got {describe(w)}")
     return 1.0 / np.sum(w**2, axis=PARTICLES)

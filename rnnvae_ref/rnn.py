@@ -17,7 +17,8 @@ import numpy as onp
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.kernels import rollout, traced
 from rnnvae_ref.numerics import (
-    PARTICLES, check_array, check_count, check_number, check_rng, describe, plain_array, untraced,
+    MOST, PARTICLES, check_array, check_count, check_number, check_parameters, check_rng,
+    describe, plain_array, untraced,
 )  # fmt: skip
 
 MOST_LOG_S = 150.0  # beyond it squares and ratios of the emission's scale leave float64
@@ -62,6 +63,8 @@ class RNN:
         """
         check_rng(rng)
         check_number("scale", scale, least=0)
+        if not isinstance(apart, bool):
+            raise ValueError(f"apart must be True or False; got {describe(apart)}")
         theta = {key: np.zeros(shape) for key, shape in self.shapes().items()}
         spread = {"h1": 0.5, "W": self.hidden**-0.5, "U": 0.5, "C": self.hidden**-0.5}
         for key, s in spread.items():
@@ -84,18 +87,15 @@ class RNN:
 
     def check(self, theta):
         r"""theta fits this structure: keys, shapes, float64, finite; or ValueError with the key."""
-        if not isinstance(theta, dict):
-            raise ValueError(f"theta must be a dict of arrays; got {describe(theta)}")
         shapes = {key: [shape] for key, shape in self.shapes().items()}
-        D = (self.hidden,)
+        check_parameters(theta, shapes)
+        theta, D = untraced(theta), (self.hidden,)
         optional = {"sigma": [(), D], "logit_rho": [()], "v": [D]}
-        for key in dict.fromkeys([*shapes, *theta]):
-            if key not in theta:
-                raise ValueError(f"theta lacks {key!r}; this RNN needs {', '.join(shapes)}")
+        for key in theta:
             if key not in shapes and key not in optional:
                 known = ", ".join([*shapes, *optional])
                 raise ValueError(f"theta has an unknown key {key!r}; this RNN knows {known}")
-            check_array(f"theta[{key!r}]", theta[key], shapes.get(key) or optional[key])
+        check_parameters(theta, {key: optional[key] for key in theta if key in optional})
         if "log_s" in shapes and onp.abs(untraced(theta["log_s"])).max() > MOST_LOG_S:
             wanted = f"theta['log_s'] must lie between -{MOST_LOG_S:.0f} and {MOST_LOG_S:.0f}"
             raise ValueError(f"{wanted}; got {untraced(theta['log_s'])}")
@@ -112,6 +112,7 @@ def f(rnn, theta, h, x):
     leaves f open, this is the vanilla RNN.
     """
     check_model(rnn, theta)
+    check_array("h", h, [(*np.shape(h)[:-1], rnn.hidden)])
     x = rnn.emission.vector(x)
     return rnn.activation(np.dot(h, theta["W"]) + np.dot(x, theta["U"]) + theta["b"])
 
@@ -150,6 +151,7 @@ def unroll(rnn, theta, X, eps=None, sigma=None):
     theta = traced(theta)
     H = states(rnn, theta, X, eps, sigma)
     ell = rnn.emission.table(theta, H, X)
+    check_array("log p(x_t | h_t) of this X and theta", ell)
     if observed.all():
         return H, ell
     return H, ell * observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)
@@ -157,9 +159,13 @@ def unroll(rnn, theta, X, eps=None, sigma=None):
 
 def one_particle(ell):
     r"""ell (T, [S,] 1, N) -> (T, S, N) for Sections 1 and 2, which know one particle only."""
+    value = untraced(ell)
+    fits = plain_array(value) and value.ndim > 2 and value.dtype.kind == "f"
+    if not fits or not (value <= MOST).all():
+        raise ValueError(f"ell must be a table (T, [S,] L, N) without nan; got {describe(ell)}")
     if ell.shape[PARTICLES] != 1:
         raise ValueError(
-            f"Eqs. (1)-(16) are about one particle, and this model has {ell.shape[PARTICLES]}; for "
+            f"Eqs. (1)-(16) are about one particle, and this rnn has {ell.shape[PARTICLES]}; for "
             "several see Eq. (17), the mixture at each step, and Eq. (26), that of trajectories"
         )
     return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
@@ -189,7 +195,6 @@ def prepare_unpadded(rnn, theta, X):
 def prepare(rnn, theta, X, eps=None, sigma=None):
     r"""The door: X with its padding filled, and the mask (T, N), where all arguments fit."""
     check_model(rnn, theta)
-    rnn.check(untraced(theta))
     X, observed = rnn.emission.prepare(X)
     if (eps is None) != (sigma is None):
         wanted = "give both, or neither for noise-free dynamics"
@@ -201,12 +206,11 @@ def prepare(rnn, theta, X, eps=None, sigma=None):
 
 
 def check_model(rnn, theta):
-    r"""The first two arguments are an RNN and a dict; or ValueError."""
+    r"""The first two arguments are an RNN and parameters that fit it; or ValueError."""
     if not isinstance(rnn, RNN):
         wanted = "an RNN, such as RNN(Categorical(5), hidden=8)"
         raise ValueError(f"rnn must be {wanted}; got {describe(rnn)}")
-    if not isinstance(untraced(theta), dict):
-        raise ValueError(f"theta must be a dict of arrays; got {describe(theta)}")
+    rnn.check(theta)
 
 
 def check_sigma(rnn, sigma, nonzero=False):

@@ -4,7 +4,9 @@ import autograd.numpy as np
 
 from rnnvae_ref.inference import Normal
 from rnnvae_ref.kernels import traced
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw, log_sigmoid
+from rnnvae_ref.numerics import (
+    check_count, check_number, check_positive, check_rng, describe, draw, log_sigmoid,
+)  # fmt: skip
 from rnnvae_ref.particles import predicted_weights
 from rnnvae_ref.rnn import check_model, check_sigma, f, prepare, prepare_unpadded, states, table
 
@@ -39,8 +41,11 @@ def forecast(rnn, theta, series, steps, draws, rng, *, levels=(5, 25, 50, 75, 95
     check_count("steps", steps)
     check_count("draws", draws)
     check_rng(rng)
-    if not hasattr(series, "scale"):
+    if not hasattr(series, "decode") or not hasattr(series, "X"):
         raise ValueError(f"series must be a data.Series; got {describe(series)}")
+    check_count("end", len(series.X) if end is None else end, most=len(series.X))
+    for level in np.ravel(levels).tolist():
+        check_number("levels", level, least=0, most=100)
     h, w = _after(rnn, theta, series.X[:end], logit_rho)
     h, w = np.repeat(h, draws, axis=1), np.repeat(w, draws, axis=1)
     X = _drawn(rnn, theta, rng, steps, h, w, logit_rho, theta)
@@ -54,6 +59,7 @@ def predict(rnn, theta, X, grid=None, logit_rho=np.inf):
     (T+1, N, G). Several particles are mixed with their weights p(z_t = l | x_<t), which logit_rho
     decides: inf for Eq. (26), -inf for Eq. (17).
     """
+    check_model(rnn, theta)
     density = rnn.emission.density(theta, predictive_states(rnn, theta, X), grid)  # (T+1, L, N, G)
     weights = np.exp(predicted_weights(table(rnn, theta, X), logit_rho))
     return np.sum(weights[..., None] * density, axis=1)

@@ -44,7 +44,7 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     An objective or gradient that is not finite ends Adam with the last theta that was good; so
     does Ctrl-C. L-BFGS refuses such a step and tries a shorter one.
     """
-    _check_inputs(theta, X, rng, method, validate)
+    _check_inputs(objective, theta, X, rng, method, validate)
     counts = {"steps": steps, "batch": batch, "every": every, "patience": patience}
     for name, value in counts.items():
         check_count(name, value)
@@ -62,7 +62,7 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     return _finished(result, validate)
 
 
-def _check_inputs(theta, X, rng, method, validate):
+def _check_inputs(objective, theta, X, rng, method, validate):
     if not isinstance(theta, dict) or not theta:
         raise ValueError(f"theta must be a dict of float64 arrays; got {describe(theta)}")
     for key, value in theta.items():
@@ -73,10 +73,11 @@ def _check_inputs(theta, X, rng, method, validate):
         wanted = "X must be an array (T, N) or (T, N, M), not empty"
         raise ValueError(f"{wanted}; got {describe(X)}{advice}")
     check_rng(rng)
-    if method not in ("adam", "lbfgs"):
-        raise ValueError(f'method must be "adam" or "lbfgs"; got {method!r}')
-    if validate is not None and not callable(validate):
-        raise ValueError(f"validate must be a function of theta, or None; got {describe(validate)}")
+    if not isinstance(method, str) or method not in ("adam", "lbfgs"):
+        raise ValueError(f'method must be "adam" or "lbfgs"; got {describe(method)}')
+    if not callable(objective) or not (validate is None or callable(validate)):
+        wanted = "objective must be a function of theta, X and rng, and validate of theta, or None"
+        raise ValueError(f"{wanted}; got {describe(objective)} and {describe(validate)}")
 
 
 def _adam(objective, theta, X, rng, watch, step_size, batch, clip):

@@ -184,9 +184,9 @@ def test_gradients_of_the_bound(model):
 def test_several_particles_are_refused(model):
     rnn, theta, X = model
     two = F(rnn, theta, X, np.zeros((3, 5, 2, 3, 2)), SIGMA)
-    with pytest.raises(ValueError, match=r"one particle, and this model has 2"):
+    with pytest.raises(ValueError, match=r"one particle, and this rnn has 2"):
         bound.K(rnn, theta, X, two)
-    with pytest.raises(ValueError, match=r"one particle, and this model has 2"):
+    with pytest.raises(ValueError, match=r"one particle, and this rnn has 2"):
         bound.K_delta(*random_model(L=2))
 
 
@@ -204,8 +204,8 @@ def test_weights_that_are_no_logs_of_probabilities_are_refused(model):
     H, log_w = trajectories(model, TWO_POINT)
     for wrong, message in [
         (np.exp(log_w), "log_w must hold the logs of weights that sum to 1; they sum to"),
-        (log_w[:1], r"log_w must be an array of shape \(64,\) or \(64, 3\)"),
-        (log_w.tolist(), r"log_w must be an array of shape"),
+        (log_w[:1], r"log_w must be float64 with shape \(64,\) or \(64, 3\)"),
+        (log_w.tolist(), "log_w must be float64 with shape"),
     ]:
         for call in (
             lambda w: bound.K(rnn, theta, X, H, w),

@@ -111,6 +111,9 @@ def test_a_prefix_has_no_end_symbol_and_may_be_shorter_than_others():
     assert text.decode(text.encode(["ab", "b"], end=False)) == ["ab", "b"]
     with pytest.raises(ValueError, match="none may be empty"):
         text.encode(["ab", ""], end=False)
+    for wrong in (0, "no", np.zeros(2)):
+        with pytest.raises(ValueError, match="end must be True, False or None; got"):
+            text.encode(["ab"], end=wrong)
 
 
 def test_running_text_is_cut_into_pieces_in_order(tmp_path):
@@ -339,7 +342,7 @@ def test_series_takes_columns_by_number_and_files_without_a_header(tmp_path):
         ValueError, match="has numbers only in its first line; then give header=False"
     ):
         data.series(path, 1)
-    for wrong in (2, -1, True, 1.0, None, "v"):
+    for wrong in (2, -1, True, 1.0, None, "v", {}):
         with pytest.raises(ValueError, match=rf"a\.csv has no column {wrong!r}; it has 0, 1"):
             data.series(path, wrong, header=False)
     with pytest.raises(ValueError, match="columns must name at least one column; got none"):
@@ -353,10 +356,14 @@ def test_series_is_cut_by_rows(tmp_path):
         data.series(path, "v")
     with pytest.raises(ValueError, match="at least 4 rows of numbers, to be split; it has 3"):
         data.series(path, "v", rows=slice(1, 4))
-    for changes in ({"rows": 3}, {"rows": (1, 5)}, {"decimal": ";"}, {"decimal": None}):
-        with pytest.raises(
-            ValueError, match=r'decimal must be "\." or ",", and rows a slice or None; got'
-        ):
+    for changes in (
+        {"header": 1},
+        {"rows": 3},
+        {"rows": (1, 5)},
+        {"decimal": ";"},
+        {"decimal": None},
+    ):
+        with pytest.raises(ValueError, match=r'decimal "\." or ",", and rows a slice or None; got'):
             data.series(path, "v", **changes)
 
 
@@ -366,7 +373,17 @@ def test_units_of_the_file_go_both_ways():
     assert_allclose(values[:3, 0, 0], [1120, 1160, 963], rtol=1e-12)
     for other in (values[:, 0], values[:, 0, 0], values[:, 0, 0].tolist()):
         assert_allclose(s.encode(other), s.X, atol=1e-12)
-    for wrong in (np.zeros((3, 2)), [1.0, np.nan], []):
+    for wrong in (
+        np.zeros((3, 2)),
+        [1.0, np.nan],
+        [],
+        None,
+        "x",
+        ["x"],
+        {},
+        RNN(Gaussian(), 1),
+        1j,
+    ):
         with pytest.raises(ValueError, match=r"values must be finite numbers, \(T, 1\); got"):
             s.encode(wrong)
 
@@ -404,7 +421,7 @@ def test_pad_fills_tails_with_minus_one_or_nan():
     assert_array_equal(data.pad([[1, 2, 3], [4]]), [[1, 4], [2, -1], [3, -1]])
     X = data.pad([np.ones((2, 2)), np.zeros((1, 2))])
     assert X.shape == (2, 2, 2) and np.isnan(X[1, 1]).all() and not np.isnan(X[:, 0]).any()
-    for empty in ([], [[1], []], [np.ones((2, 0))]):
+    for empty in ([], [[1], []], [np.ones((2, 0))], None, 3, np.zeros(()), np.zeros((0, 2)), {}):
         with pytest.raises(ValueError, match="none may be empty"):
             data.pad(empty)
 

@@ -230,6 +230,7 @@ def test_a_file_with_the_right_name_but_a_wrong_theta_is_refused(tmp_path):
         ({"unknown": np.zeros(1)}, "theta has an unknown key 'unknown'"),
         ({"rnn": "RNN(emission=Evil(symbols=3), hidden=2)"}, "'Evil'"),
         ({"rnn": "__import__('os')"}, ""),
+        ({"W": np.array([[{}, {}], [{}, {}]])}, "allow_pickle=False"),
         ({"data.alphabet": np.array([10, 97])}, "data.lines is not a file"),
         ({"data.alphabet": np.array([10, 97]), "data.lines": np.array(True)}, "data must be the"),
     ]:
@@ -277,6 +278,17 @@ def test_a_written_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path):
     with atomic_write(fresh) as part:
         part.write_text("")
     assert fresh.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_path_is_a_name(tmp_path):
+    rnn, theta, _ = random_model()
+    for wrong in (None, 1, True, [tmp_path], b"a.npz"):
+        for call in (lambda path: save(path, rnn, theta), load):
+            with pytest.raises(ValueError, match="path must be the name of a file; got"):
+                call(wrong)
+    for call in (lambda path: save(path, rnn, theta), load):
+        with pytest.raises(IsADirectoryError):
+            call(tmp_path)
 
 
 def test_threads_that_save_one_path_do_not_disturb_one_another(tmp_path):

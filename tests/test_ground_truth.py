@@ -200,7 +200,7 @@ def test_quadrature_refuses_what_it_cannot_do():
 
 def test_kalman_refuses_what_it_cannot_do():
     for rnn, theta, X in (random_model("gaussian"), random_model(transition="linear")):
-        with pytest.raises(ValueError, match="a Kalman filter needs a linear transition and a Gaussian emission"):
+        with pytest.raises(ValueError, match="rnn must be linear and have a Gaussian emission for a Kalman filter"):
             kalman.log_p(rnn, theta, X, 0.5)
     rnn, theta, X = linear()
     with pytest.raises(ValueError, match=r"P1 must be float64 with shape \(2, 2\); got an array of float64 with shape \(1,\)"):

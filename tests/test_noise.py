@@ -83,7 +83,7 @@ def test_the_estimate_and_the_gradient_through_it_are_unbiased_within_their_erro
 
 def test_an_estimate_needs_two_draws():
     rnn, theta, X = random_model()
-    with pytest.raises(ValueError, match="the number of draws S must be a whole number, 2 or larger; got 1"):
+    with pytest.raises(ValueError, match="S, the number of draws in eps, must be a whole number, 2 or larger; got 1"):
         noise.K_estimate(rnn, theta, X, np.zeros((3, 1, 1, 3, 2)), 0.5)
 
 

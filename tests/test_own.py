@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "OUT", tmp_path / "out")
-    return tmp_path
+    yield tmp_path
+    plt.close("all")
 
 
 @pytest.fixture
@@ -68,6 +70,9 @@ def test_a_names_file_is_trained_on_scored_saved_and_drawn_from(names, capsys):
     for row, value in n["test"].items():
         assert f"{value:9.4f} bits a character  {row}\n" in out
     assert f"chosen: {n['best']}" in out and all(line in out for line in n["drawn"])
+    axis = own.plot(n).axes[0]
+    assert axis.get_xlabel().startswith("bits a character, held out")
+    assert [label.get_text() for label in axis.get_yticklabels()] == [*n["test"]]
 
 
 def test_a_column_is_trained_on_scored_in_its_units_saved_and_forecast(table, capsys):
@@ -83,6 +88,9 @@ def test_a_column_is_trained_on_scored_in_its_units_saved_and_forecast(table, ca
     gaussian = -0.5 * ((raw[s.test] - mean) / scale) ** 2 - np.log(scale * np.sqrt(2 * np.pi))
     assert_allclose(n["test"]["AR(0)"], gaussian.mean(), rtol=1e-6)
     assert [*n["fans"]] == ["42", "60"]
+    scores, record_axis = own.plot(n | {"fans": {int(k): v for k, v in n["fans"].items()}}).axes
+    assert scores.get_xlabel().startswith("nats a step, held out")
+    assert_array_equal(record_axis.lines[0].get_ydata(), n["record"])
     for fan in n["fans"].values():
         assert np.shape(fan) == (5, 18) and (np.diff(fan, axis=0) >= 0).all()
         assert 50 < np.min(fan) and np.max(fan) < 150
@@ -143,7 +151,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([table, "--column", "x"], "has no column 'x'; it has year, flow"),
         ([table, "--column", "flow", "--no-header"], "has no column 'flow'; it has 0, 1"),
         ([folder / "constant.csv", "--column", "flow"], "column 'flow' must vary"),
-        ([table, "--column", "flow", "--decimal", "x"], 'decimal must be "." or ","'),
+        ([table, "--column", "flow", "--decimal", "x"], 'decimal "." or ","'),
         ([names, "--hidden", "0"], "hidden must be a whole number, 1 or larger; got 0"),
         ([names, "--steps", "-1"], "steps must be a whole number"),
         (

@@ -82,8 +82,8 @@ def test_fig13_published_study_the_papers_claim_holds_for_eq17_and_fails_for_eq2
     n = published("fig13_fork_study")
     of = lambda L, D, equation, apart: fork.scores(n, fork.label(L, D, equation, apart))
     two_particles, two_bumps = of(2, 4, "17", True), of(1, 4, "two bumps", False)
-    assert len(two_particles) == 10 and np.median(two_particles) > 0.15
-    assert len(two_bumps) == 10 and np.median(two_bumps) > 0.1  # a richer emission does it without particles
+    for runs in (two_particles, two_bumps):  # a richer emission does it without particles
+        assert len(runs) == 10 and 0.15 < min(runs) and max(runs) < 0.19
     slack = 0.01  # the ceilings are about expectations; a mean over 500 sequences of 25 steps has an error of 0.006
     for D, apart in [(4, False), (8, False), (32, False), (4, True), (32, True)]:  # the start is not the reason
         one = of(1, D, "17", apart)

@@ -106,7 +106,13 @@ def test_forecast_says_what_is_wrong():
         (lambda: forecast(rnn, theta, s, 0, 5, rng), "steps must be a whole number"),
         (lambda: forecast(rnn, theta, s, 3, 0.5, rng), "draws must be a whole number"),
         (lambda: forecast(rnn, theta, s, 3, 5, 0), "rng must be a numpy Generator"),
-        (lambda: forecast(rnn, theta, s, 3, 5, rng, end=0), "X must be .* no step"),
+        (lambda: forecast(rnn, theta, s, 3, 5, rng, end=0), "end must be a whole number, 1 to 100"),
+        (lambda: forecast(rnn, theta, s, 3, 5, rng, end=101), "end must be .* got 101"),
+        (lambda: forecast(rnn, theta, s, 3, 5, rng, levels=(5, 101)), "levels must be .* got 101"),
+        (lambda: forecast(rnn, theta, s, 3, 5, rng, levels="x"), "levels must be .* got 'x'"),
+        (lambda: forecast(theta, rnn, s, 3, 5, rng), "rnn must be an RNN"),
+        (lambda: predict(theta, rnn, s.X, np.zeros(2)), "rnn must be an RNN"),
+        (lambda: sample(theta, rnn, rng, 3, 2), "rnn must be an RNN"),
         (lambda: forecast(letters, letters.init(rng), s, 3, 5, rng), "X must be .* integers"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -444,7 +444,11 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
         ({"clip": "1"}, "clip must be a positive number; got '1'"),
         ({"every": 0}, "every must be a whole number, 1 or larger; got 0"),
         ({"patience": 0.5}, "patience must be a whole number"),
-        ({"validate": 3}, "validate must be a function of theta, or None; got 3"),
+        (
+            {"validate": 3},
+            "objective must be a function .* and validate of theta, or None; got .*3",
+        ),
+        ({"method": np.zeros(2)}, 'method must be "adam" or "lbfgs"; got an array'),
         ({"rng": 0}, "rng must be a numpy Generator.*; got 0"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -458,6 +462,8 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
             X,
             rng=np.random.default_rng(0),
         )
+    with pytest.raises(ValueError, match=r"objective must be a function of .*; got RNN"):
+        fit(rnn, theta, X, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="theta lacks 'W'"):
         fit(
             objective_of(rnn),

@@ -1,0 +1,188 @@
+"""What makes no sense is refused in one sentence that names the argument; `odd_inputs` tries much more of it."""
+
+import math
+
+import autograd.numpy as np
+import numpy as onp
+import pytest
+from autograd import grad
+from numpy.testing import assert_allclose, assert_array_equal
+
+from rnnvae_ref import (
+    RNN,
+    Categorical,
+    F,
+    Gaussian,
+    K_noise,
+    appendix,
+    bound,
+    enumeration,
+    examples,
+    f,
+    inference,
+    kalman,
+    log_likelihood,
+    noise,
+    particles,
+    quadrature,
+    resampling,
+    table,
+)  # fmt: skip
+from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
+from rnnvae_ref.numerics import check_positive
+from rnnvae_ref.paper import Case
+from tests.models import random_model
+from tests.odd_inputs import MODULES, ROOMS, doors, fitting, parameters, scene
+
+rng = np.random.default_rng
+MODEL = random_model("gaussian", T=3, N=2, D=1)  # of one particle
+LINEAR = random_model("gaussian", "linear", T=3, N=2, D=1)
+PAIR = random_model("gaussian", T=3, N=2, D=1, L=2)
+SYMBOLS = random_model(T=3, N=2, D=1)
+EPS, LOG_W = enumeration.paths(TWO_POINT, 3, 1)
+H = F(*MODEL, EPS, 0.5)
+DRAWN = rng(0).standard_normal((2, 4, 2, 2, 1))
+UNIFORMS = rng(1).random((2, 4, 2, 2))
+
+
+def with_theta(model, **changes):
+    rnn, theta, X = model
+    return rnn, theta | changes, X
+
+
+def masked(a):
+    return onp.ma.array(a, mask=np.zeros(a.shape))
+
+
+FIRST = [(m, *door) for m in MODULES if m not in ("numerics", "kernels", "emissions", "paper") for door in doors(m) if door[0] not in ROOMS]
+
+
+@pytest.mark.parametrize("module, name, get", FIRST, ids=lambda v: v if isinstance(v, str) else "")
+def test_wrong_first_arguments_are_named_in_every_function(module, name, get):
+    good = fitting(name, module, scene(rng(3), module, name))
+    call, wrong = get(good), {"rnn": ["theta", "X", RNN, None], "theta": ["X", "rnn", dict, "W"]}
+    for what in {"rnn", "theta"} & set(parameters(call)) - ({"rnn"} if name == "check_sigma" else set()):
+        for other in wrong[what]:
+            given = good | {what: good.get(other, other) if isinstance(other, str) else other}
+            with pytest.raises(ValueError, match=rf"^{what} "):
+                call(*(given[key] for key in parameters(call)))
+
+
+REFUSED = [
+    # settings
+    ("logit_rho must be", lambda: particles.sticky_mixture(*PAIR, math.nan)),
+    ("logit_rho must be", lambda: particles.sticky_mixture(*PAIR, "0")),
+    ("logit_rho must be", lambda: particles.predicted_weights(table(*PAIR), math.nan)),
+    ("P1 must be", lambda: kalman.log_p(*LINEAR, 0.5, [[math.nan]])),
+    ("P1 must be", lambda: kalman.log_p(*LINEAR, 0.5, "unit")),
+    ("P1 must be a covariance", lambda: kalman.log_p(*LINEAR, 0.5, [[-1.0]])),
+    ("P1 must be a covariance", lambda: kalman.K(*random_model("gaussian", "linear"), 0.5, [[1.0, 0.5], [0.0, 1.0]])),
+    ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.array([0.0, math.nan]))),
+    ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, "exact")),
+    ("mean must be", lambda: Normal("zero")),
+    ("mean must be", lambda: Normal(math.nan)),
+    ("n must be", lambda: inference.gauss_hermite(2.5)),
+    ("n must be", lambda: inference.gauss_hermite(500)),
+    ("min_scale must be", lambda: Gaussian(1, math.nan)),
+    ("min_scale must be", lambda: Gaussian(1, "0.1")),
+    ("seed must be", lambda: Case(seed=-1)),
+    ("q must be", lambda: Case(q=0.3)),
+    ("law must be", lambda: enumeration.log_p(*MODEL, 0.5, "two points")),
+    ("law must be", lambda: inference.log_q(*MODEL, H, 0.5, Normal)),
+    ("p must be", lambda: bound.factorised(*MODEL, H, 0.5, None)),
+    ("p must be", lambda: bound.jensen(*MODEL, H, 0.5, 3, TWO_POINT)),
+    ("q must be", lambda: bound.log_importance(*MODEL, H, 0.5, TWO_POINT, "q")),
+    ("p must be", lambda: appendix.eq18(*PAIR, 0.5, None, TWO_POINT)),
+    ("q must be", lambda: appendix.eq26(*PAIR, 0.5, TWO_POINT, None)),
+    ("apart must be", lambda: MODEL[0].init(rng(0), apart="no")),
+    ("share must lie|share must be", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS, -1)),
+    ("uniforms must lie", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, 7 + UNIFORMS)),
+    ("uniforms must be", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS + math.nan)),
+    ("uniforms must be", lambda: resampling.multinomial("any")),
+    ("choose must be", lambda: resampling.resampled(*PAIR, DRAWN, 0.5, "any")),
+    ("points must be", lambda: quadrature.log_p(*MODEL, 0.1, points=5)),
+    ("points must be", lambda: quadrature.K(*MODEL, 0.5, points=10**9)),
+    ("T must be", lambda: kalman.penalty(*LINEAR[:2], -3, 0.5)),
+    ("T must be", lambda: kalman.penalty(*LINEAR[:2], 10**9, 0.5)),
+    ("rnn must be linear", lambda: kalman.penalty(*MODEL[:2], 3, 0.5)),
+    ("sigma must be", lambda: kalman.penalty(*LINEAR[:2], 3, math.nan)),
+    ("x must be", lambda: examples.two_steps("2")),
+    ("rng must be", lambda: Normal().sample(0, (2,))),
+    # tables, weights, trajectories
+    ("ell must be", lambda: particles.predicted_weights("table")),
+    ("ell must be", lambda: particles.predicted_weights(table(*PAIR) + math.nan)),
+    ("H must be", lambda: inference.log_q(*MODEL, H.tolist(), 0.5, TWO_POINT)),
+    ("H must be", lambda: inference.log_q(*MODEL, H + math.nan, 0.5, TWO_POINT)),
+    ("H must be", lambda: particles.spread(H.tolist())),
+    ("H must come from q", lambda: bound.factorised(*MODEL, H, 0.9, TWO_POINT)),
+    ("w must be", lambda: resampling.effective_sample_size(np.array([[math.nan], [0.5]]))),
+    ("w must be", lambda: resampling.effective_sample_size("equal")),
+    ("log_w must be", lambda: bound.K(*MODEL, H, LOG_W.astype(complex))),
+    ("h must be", lambda: f(*MODEL[:2], "h1", MODEL[2][0])),
+    ("x must be", lambda: f(*SYMBOLS[:2], np.zeros((2, 1)), np.array([-1, 0]))),
+    # theta and sigma where H is given
+    (r"theta\['C'\] must be", lambda: bound.K(*with_theta(MODEL, C=MODEL[1]["C"] * math.nan), H)),
+    (r"theta\['c'\] must be", lambda: bound.K_steps(*with_theta(MODEL, c=np.zeros((3, 3))), H)),
+    (r"theta\['c'\] must be", lambda: inference.log_p_x_steps(*with_theta(MODEL, c=np.zeros((3, 3))), H)),
+    ("sigma must be", lambda: inference.log_q(*MODEL, H, math.nan, Normal())),
+    ("sigma must be", lambda: inference.log_joint(*MODEL, H, math.inf, Normal())),
+    ("sigma must be", lambda: bound.jensen(*MODEL, H, math.nan, TWO_POINT, TWO_POINT)),
+    ("theta lacks 'v'", lambda: particles.gate(PAIR[1], DRAWN)),
+    # masked arrays
+    ("X must be", lambda: log_likelihood(*SYMBOLS[:2], masked(SYMBOLS[2]))),
+    ("X must be", lambda: log_likelihood(*MODEL[:2], onp.ma.array(MODEL[2], mask=MODEL[2] > 0))),
+    (r"theta\['W'\] must be", lambda: log_likelihood(*with_theta(MODEL, W=masked(MODEL[1]["W"])))),
+    ("eps must be", lambda: K_noise(*MODEL, masked(EPS), 0.5)),
+    ("grid must be", lambda: Gaussian(2).density(MODEL[1], H, masked(np.zeros((1, 2))))),
+    # what leaves float64
+    (r"theta\['log_s'\] must lie", lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([-700.0, 0.0])))),
+    (r"theta\['log_s'\] must lie", lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([710.0, 0.0])))),
+    ("X must be", lambda: particles.sticky_mixture(*PAIR[:2], 1e200 * PAIR[2], 0.3)),
+    ("X must be", lambda: resampling.resampled_bound(*PAIR[:2], 1e200 * PAIR[2], DRAWN, 0.5, UNIFORMS)),
+    ("of this X and theta must be", lambda: log_likelihood(*with_theta(LINEAR, W=np.array([[1e120]])))),
+    (r"theta\['W'\] lets grow", lambda: kalman.log_p(*with_theta(LINEAR, W=np.array([[1e76]]), C=np.zeros((1, 2))), 0.5)),
+    ("of this theta and T must be", lambda: kalman.penalty(*with_theta(LINEAR, W=np.array([[1e76]]))[:2], 3, 0.5)),
+    ("at this X and theta", lambda: noise.small_noise(*with_theta(MODEL, C=np.array([[1e70, 1e70]])))),
+]
+
+
+@pytest.mark.parametrize("message, call", REFUSED, ids=[f"{i}-{message}" for i, (message, _) in enumerate(REFUSED)])
+def test_one_sentence_names_the_argument(message, call):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
+    monkeypatch.setattr(quadrature, "MOST_WORK", 1e5)
+    with pytest.raises(ValueError, match=r"needs a larger grid .* or 1e\+05 entries: .* try fewer sequences"):
+        quadrature.log_p(*MODEL, 1e6)
+
+
+# right, and silent or refused before
+
+
+def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
+    model = examples.counterexample()
+    for sigma in (1e-13, 1e-10, 1e-5):
+        assert_allclose(bound.log_marginal(*model, sigma, TWO_POINT), bound.log_evidence(*model, sigma, TWO_POINT), rtol=1e-12)
+    with pytest.raises(ValueError, match="sigma must be larger to tell the nodes"):
+        bound.log_marginal(*model, 1e-16, TWO_POINT)
+
+
+def test_a_discrete_law_finds_its_nodes_where_h_is_near_a_million():
+    rnn, theta, X = with_theta(LINEAR, h1=np.array([[1e6]]), W=np.array([[1.0]]), C=np.full((1, 2), 1e-6))
+    for sigma in (0.5, 1e-4):
+        exact = enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)
+        assert_allclose(bound.log_marginal(rnn, theta, X, sigma, TWO_POINT), exact, rtol=1e-9)
+
+
+def test_small_noise_at_one_step_is_nothing_for_every_sequence():
+    rnn, theta, X = MODEL
+    assert_array_equal(noise.small_noise(rnn, theta, X[:1]), np.zeros((2, 2)))
+
+
+def test_the_gradient_is_finite_as_far_as_log_s_may_go():
+    for log_s in (-150.0, 150.0):
+        rnn, theta, X = with_theta(MODEL, log_s=np.full(2, log_s))
+        g = grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)  # noqa: B023
+        assert all(np.isfinite(value).all() for value in g.values())
