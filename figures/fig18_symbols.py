@@ -48,7 +48,11 @@ SETTINGS = {  # L, equation, start apart
     "(26), L = 2, apart":  (2, "26", True),
 }
 RANDOM = {  # m: (L, D, h free)
-    8: (*((L, 6, False) for L in (1, 2, 4, 8)), *((1, D, False) for D in (7, 10, 24)), (1, 6, True)),
+    8: (
+        *((L, 6, False) for L in (1, 2, 4, 8)),
+        *((1, D, False) for D in (7, 10, 24)),
+        (1, 6, True),
+    ),
     2: ((1, 2, False), (2, 2, False), (4, 2, False), (1, 3, False)),
 }
 CHAIN = {
@@ -262,25 +266,24 @@ def headline(numbers):
         for D, settings in numbers[part].items():
             for name, runs in settings.items():
                 found[f"{part}, D = {D}: nats {unit} lost, {name}, median"] = (median(runs), 0.1)
-    for n, values in numbers.get("pairs", {}).items():
-        found[f"cue, n = {n}, D = 2: nats an answer lost, best found"] = (values[0], 0.05)
-    for name, values in numbers.get("random", {}).items():
-        found[f"random successors, {name}: nats lost, median"] = (float(np.median(values)), 0.03)
-    found |= {
-        f"chain: nats a step lost, {name}, median": (median(v), 0.05)
-        for name, v in numbers.get("chain", {}).items()
-    }
-    for name, runs in numbers.get("basin", {}).items():
-        found[f"basin, L, delta = {name}: nats an answer lost after training, median"] = (
-            float(np.median(runs, axis=0)[1]),
-            0.5,
-        )
-    for level, rows in numbers.get("text", {}).items():
-        scores = {name: v for name, v in rows.items() if name != "source"}
-        found |= {
-            f"text, {level}: {name}, median": (float(np.median(v)), 0.08)
-            for name, v in scores.items()
-        }
+    return found | (study_headline(numbers) if "random" in numbers else {})
+
+
+def study_headline(numbers):
+    found = {}
+    for n, v in numbers["pairs"].items():
+        found[f"cue, n = {n}, D = 2: nats an answer lost, best found"] = (v[0], 0.05)
+    for name, v in numbers["random"].items():
+        found[f"random successors, {name}: nats lost, median"] = (float(np.median(v)), 0.05)
+    for name, v in numbers["chain"].items():
+        found[f"random successors as an RNN: nats a step lost, {name}, median"] = (median(v), 0.05)
+    for name, v in numbers["basin"].items():
+        after = float(np.median(v, axis=0)[1])
+        found[f"basin, L, delta = {name}: nats an answer lost, median"] = (after, 0.5 + 0.5 * after)
+    for level, scores in numbers["text"].items():
+        for name in [name for name in scores if name != "source"]:
+            value = float(np.median(scores[name]))
+            found[f"text, {level}: {name}, median"] = (value, 0.08)
     return found
 
 

@@ -83,7 +83,7 @@ def bounds(rnn, theta, X, sigma):
 
 
 def one_step_ahead(ell, t):
-    r"""log q(eps_t | eps_<t, x_t) on every path, (P, N): p(x_t | h_t) over its sum for +1 and -1."""
+    r"""log q(eps_t | eps_<t, x_t), every path, (P, N): p(x_t | h_t) over its sum for +1 and -1."""
     # Paths are in the order of their first noise, then of their second ..
     pair = np.reshape(ell, (2 ** (t - 1), 2, -1, ell.shape[1]))
     return np.reshape(pair - np.expand_dims(log_sum_exp(pair, axis=1), 1), ell.shape)
