@@ -17,7 +17,9 @@ NUMBERS = json.loads((style.PUBLISHED / "bench.json").read_text(encoding="utf-8"
 @pytest.mark.parametrize("shape", ["c1", "c3", "g1", "g3"])
 def test_contenders_compute_the_same(shape):
     given = problem(shape, T=4)
-    (value, gradients), *others = (read(step()) for step, read in (contender(*given) for contender in (plain, ours, by_hand)))
+    (value, gradients), *others = (
+        read(step()) for step, read in (contender(*given) for contender in (plain, ours, by_hand))
+    )
     for other, g in others:
         assert_allclose(other, value, rtol=1e-10)
         for key in gradients:
@@ -26,9 +28,14 @@ def test_contenders_compute_the_same(shape):
 
 def test_faster_than_pytorch_on_every_published_shape_and_within_every_target_but_jax():
     rows = {what: (value, most) for what, value, most in report.targets(NUMBERS)}
-    assert len(NUMBERS["races"]) == 10 and all(len(race["seconds"]["ours"]) >= 5 for race in NUMBERS["races"].values())
+    assert len(NUMBERS["races"]) == 10 and all(
+        len(race["seconds"]["ours"]) >= 5 for race in NUMBERS["races"].values()
+    )
     missed = {what for what, (value, most) in rows.items() if value > most}
-    assert missed == {"against compiled JAX, c1-c4 and g1-g4", "against compiled JAX, N = 1 (c5, g5)"}
+    assert missed == {
+        "against compiled JAX, c1-c4 and g1-g4",
+        "against compiled JAX, N = 1 (c5, g5)",
+    }
     assert max(r["torch"] for r in report.ratios(NUMBERS).values()) < 1.0
 
 
@@ -40,6 +47,8 @@ def test_the_table_says_which_targets_are_missed():
 
 def test_the_worst_ratio_is_what_counts():
     slower = json.loads(json.dumps(NUMBERS))
-    slower["races"]["g3"]["seconds"]["ours"] = [10 * s for s in slower["races"]["g3"]["seconds"]["torch_rnn"]]
+    slower["races"]["g3"]["seconds"]["ours"] = [
+        10 * s for s in slower["races"]["g3"]["seconds"]["torch_rnn"]
+    ]
     rows = {what: value for what, value, _ in report.targets(slower)}
     assert np.isclose(rows["against nn.RNN, all shapes"], 10.0)

@@ -1,4 +1,6 @@
-"""What makes no sense is refused in one sentence that names the argument; `odd_inputs` tries much more of it."""
+"""What makes no sense is refused in one sentence that names the argument; `odd_inputs` tries much
+more of it.
+"""
 
 import math
 
@@ -10,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from rnnvae_ref import (
     RNN,
-    Categorical,
     F,
     Gaussian,
     K_noise,
@@ -28,8 +29,7 @@ from rnnvae_ref import (
     resampling,
     table,
 )  # fmt: skip
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
-from rnnvae_ref.numerics import check_positive
+from rnnvae_ref.inference import TWO_POINT, Normal
 from rnnvae_ref.paper import Case
 from tests.models import random_model
 from tests.odd_inputs import MODULES, ROOMS, doors, fitting, parameters, scene
@@ -54,14 +54,22 @@ def masked(a):
     return onp.ma.array(a, mask=np.zeros(a.shape))
 
 
-FIRST = [(m, *door) for m in MODULES if m not in ("numerics", "kernels", "emissions", "paper") for door in doors(m) if door[0] not in ROOMS]
+FIRST = [
+    (m, *door)
+    for m in MODULES
+    if m not in ("numerics", "kernels", "emissions", "paper")
+    for door in doors(m)
+    if door[0] not in ROOMS
+]
 
 
 @pytest.mark.parametrize("module, name, get", FIRST, ids=lambda v: v if isinstance(v, str) else "")
 def test_wrong_first_arguments_are_named_in_every_function(module, name, get):
     good = fitting(name, module, scene(rng(3), module, name))
     call, wrong = get(good), {"rnn": ["theta", "X", RNN, None], "theta": ["X", "rnn", dict, "W"]}
-    for what in {"rnn", "theta"} & set(parameters(call)) - ({"rnn"} if name == "check_sigma" else set()):
+    for what in {"rnn", "theta"} & set(parameters(call)) - (
+        {"rnn"} if name == "check_sigma" else set()
+    ):
         for other in wrong[what]:
             given = good | {what: good.get(other, other) if isinstance(other, str) else other}
             with pytest.raises(ValueError, match=rf"^{what} "):
@@ -76,8 +84,14 @@ REFUSED = [
     ("P1 must be", lambda: kalman.log_p(*LINEAR, 0.5, [[math.nan]])),
     ("P1 must be", lambda: kalman.log_p(*LINEAR, 0.5, "unit")),
     ("P1 must be a covariance", lambda: kalman.log_p(*LINEAR, 0.5, [[-1.0]])),
-    ("P1 must be a covariance", lambda: kalman.K(*random_model("gaussian", "linear"), 0.5, [[1.0, 0.5], [0.0, 1.0]])),
-    ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.array([0.0, math.nan]))),
+    (
+        "P1 must be a covariance",
+        lambda: kalman.K(*random_model("gaussian", "linear"), 0.5, [[1.0, 0.5], [0.0, 1.0]]),
+    ),
+    (
+        "evidence must be",
+        lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.array([0.0, math.nan])),
+    ),
     ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, "exact")),
     ("mean must be", lambda: Normal("zero")),
     ("mean must be", lambda: Normal(math.nan)),
@@ -95,9 +109,15 @@ REFUSED = [
     ("p must be", lambda: appendix.eq18(*PAIR, 0.5, None, TWO_POINT)),
     ("q must be", lambda: appendix.eq26(*PAIR, 0.5, TWO_POINT, None)),
     ("apart must be", lambda: MODEL[0].init(rng(0), apart="no")),
-    ("share must lie|share must be", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS, -1)),
+    (
+        "share must lie|share must be",
+        lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS, -1),
+    ),
     ("uniforms must lie", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, 7 + UNIFORMS)),
-    ("uniforms must be", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS + math.nan)),
+    (
+        "uniforms must be",
+        lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS + math.nan),
+    ),
     ("uniforms must be", lambda: resampling.multinomial("any")),
     ("choose must be", lambda: resampling.resampled(*PAIR, DRAWN, 0.5, "any")),
     ("points must be", lambda: quadrature.log_p(*MODEL, 0.1, points=5)),
@@ -123,7 +143,10 @@ REFUSED = [
     # theta and sigma where H is given
     (r"theta\['C'\] must be", lambda: bound.K(*with_theta(MODEL, C=MODEL[1]["C"] * math.nan), H)),
     (r"theta\['c'\] must be", lambda: bound.K_steps(*with_theta(MODEL, c=np.zeros((3, 3))), H)),
-    (r"theta\['c'\] must be", lambda: inference.log_p_x_steps(*with_theta(MODEL, c=np.zeros((3, 3))), H)),
+    (
+        r"theta\['c'\] must be",
+        lambda: inference.log_p_x_steps(*with_theta(MODEL, c=np.zeros((3, 3))), H),
+    ),
     ("sigma must be", lambda: inference.log_q(*MODEL, H, math.nan, Normal())),
     ("sigma must be", lambda: inference.log_joint(*MODEL, H, math.inf, Normal())),
     ("sigma must be", lambda: bound.jensen(*MODEL, H, math.nan, TWO_POINT, TWO_POINT)),
@@ -135,18 +158,41 @@ REFUSED = [
     ("eps must be", lambda: K_noise(*MODEL, masked(EPS), 0.5)),
     ("grid must be", lambda: Gaussian(2).density(MODEL[1], H, masked(np.zeros((1, 2))))),
     # what leaves float64
-    (r"theta\['log_s'\] must lie", lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([-700.0, 0.0])))),
-    (r"theta\['log_s'\] must lie", lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([710.0, 0.0])))),
+    (
+        r"theta\['log_s'\] must lie",
+        lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([-700.0, 0.0]))),
+    ),
+    (
+        r"theta\['log_s'\] must lie",
+        lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([710.0, 0.0]))),
+    ),
     ("X must be", lambda: particles.sticky_mixture(*PAIR[:2], 1e200 * PAIR[2], 0.3)),
-    ("X must be", lambda: resampling.resampled_bound(*PAIR[:2], 1e200 * PAIR[2], DRAWN, 0.5, UNIFORMS)),
-    ("of this X and theta must be", lambda: log_likelihood(*with_theta(LINEAR, W=np.array([[1e120]])))),
-    (r"theta\['W'\] lets grow", lambda: kalman.log_p(*with_theta(LINEAR, W=np.array([[1e76]]), C=np.zeros((1, 2))), 0.5)),
-    ("of this theta and T must be", lambda: kalman.penalty(*with_theta(LINEAR, W=np.array([[1e76]]))[:2], 3, 0.5)),
-    ("at this X and theta", lambda: noise.small_noise(*with_theta(MODEL, C=np.array([[1e70, 1e70]])))),
+    (
+        "X must be",
+        lambda: resampling.resampled_bound(*PAIR[:2], 1e200 * PAIR[2], DRAWN, 0.5, UNIFORMS),
+    ),
+    (
+        "of this X and theta must be",
+        lambda: log_likelihood(*with_theta(LINEAR, W=np.array([[1e120]]))),
+    ),
+    (
+        r"theta\['W'\] lets grow",
+        lambda: kalman.log_p(*with_theta(LINEAR, W=np.array([[1e76]]), C=np.zeros((1, 2))), 0.5),
+    ),
+    (
+        "of this theta and T must be",
+        lambda: kalman.penalty(*with_theta(LINEAR, W=np.array([[1e76]]))[:2], 3, 0.5),
+    ),
+    (
+        "at this X and theta",
+        lambda: noise.small_noise(*with_theta(MODEL, C=np.array([[1e70, 1e70]]))),
+    ),
 ]
 
 
-@pytest.mark.parametrize("message, call", REFUSED, ids=[f"{i}-{message}" for i, (message, _) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    "message, call", REFUSED, ids=[f"{i}-{message}" for i, (message, _) in enumerate(REFUSED)]
+)
 def test_one_sentence_names_the_argument(message, call):
     with pytest.raises(ValueError, match=message):
         call()
@@ -154,7 +200,9 @@ def test_one_sentence_names_the_argument(message, call):
 
 def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
     monkeypatch.setattr(quadrature, "MOST_WORK", 1e5)
-    with pytest.raises(ValueError, match=r"needs a larger grid .* or 1e\+05 entries: .* try fewer sequences"):
+    with pytest.raises(
+        ValueError, match=r"needs a larger grid .* or 1e\+05 entries: .* try fewer sequences"
+    ):
         quadrature.log_p(*MODEL, 1e6)
 
 
@@ -164,13 +212,21 @@ def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
 def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
     model = examples.counterexample()
     for sigma in (1e-13, 1e-10, 1e-5):
-        assert_allclose(bound.log_marginal(*model, sigma, TWO_POINT), bound.log_evidence(*model, sigma, TWO_POINT), rtol=1e-12)
-    with pytest.raises(ValueError, match="sigma, or the gap between the nodes of the law, must be larger"):
+        assert_allclose(
+            bound.log_marginal(*model, sigma, TWO_POINT),
+            bound.log_evidence(*model, sigma, TWO_POINT),
+            rtol=1e-12,
+        )
+    with pytest.raises(
+        ValueError, match="sigma, or the gap between the nodes of the law, must be larger"
+    ):
         bound.log_marginal(*model, 1e-16, TWO_POINT)
 
 
 def test_a_discrete_law_finds_its_nodes_where_h_is_near_a_million():
-    rnn, theta, X = with_theta(LINEAR, h1=np.array([[1e6]]), W=np.array([[1.0]]), C=np.full((1, 2), 1e-6))
+    rnn, theta, X = with_theta(
+        LINEAR, h1=np.array([[1e6]]), W=np.array([[1.0]]), C=np.full((1, 2), 1e-6)
+    )
     for sigma in (0.5, 1e-4):
         exact = enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)
         assert_allclose(bound.log_marginal(rnn, theta, X, sigma, TWO_POINT), exact, rtol=1e-9)
@@ -184,5 +240,5 @@ def test_small_noise_at_one_step_is_nothing_for_every_sequence():
 def test_the_gradient_is_finite_as_far_as_log_s_may_go():
     for log_s in (-150.0, 150.0):
         rnn, theta, X = with_theta(MODEL, log_s=np.full(2, log_s))
-        g = grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)  # noqa: B023
+        g = grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)
         assert all(np.isfinite(value).all() for value in g.values())
