@@ -205,7 +205,7 @@ def test_new_figures_start_first_and_then_those_that_take_longest(out, tmp_path,
 def test_what_ends_a_run_is_one_sentence(monkeypatch):
     for error, sentence in [
         (KeyboardInterrupt, "interrupted; the figures"),
-        (command.BrokenProcessPool, "enough memory?"),
+        (command.BrokenProcessPool, "too little memory?"),
     ]:
         monkeypatch.setattr(command, "main", lambda error=error: (_ for _ in ()).throw(error))
         with pytest.raises(SystemExit, match=sentence):
