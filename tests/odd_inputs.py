@@ -9,8 +9,8 @@ swapped. Every outcome falls into one class:
     sentence    a ValueError that names a parameter of the function or a key of theta
     deep        any other error
     silent      nan or inf in the result
-    nonsense    a result from what can mean nothing (text, a masked array, nan in theta),
-    or a legal input refused
+    nonsense    a result from what can mean nothing (text, a masked array, nan in theta), or a
+                legal input refused
     slow        longer than ten seconds of processor time
 
 It prints the counts, and fails where one of the last three occurs or less than 97 % are of the
@@ -36,7 +36,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnvae_ref import data, enumeration, log_likelihood, paper, resampling, save
+from rnnvae_ref import data, enumeration, log_likelihood, resampling, save
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
 from rnnvae_ref.rnn import RNN, F, table
@@ -55,19 +55,37 @@ TAKES_ANYTHING = {"describe", "plain_array", "untraced", "tape"}
 ROOMS = {  # behind the doors: they get what a door has checked, and are counted apart
     "log_sum_exp", "log_mean_exp", "log_sigmoid", "increments", "draw", "weighted_mean",
     "rollout", "log_categorical", "log_gaussian",
-    "log_forward", "Categorical.table", "Gaussian.table", "Categorical.shapes",
-    "Gaussian.shapes", "states",
+    "log_forward", "Categorical.table", "Gaussian.table", "Categorical.shapes", "Gaussian.shapes",
+    "states",
     "traced", "RNN.activation", "sum_of_others", "Normal.log_p_h", "Discrete.log_p_h", "check_size",
 }  # fmt: skip
-SETTINGS = {"name", "least", "most", "finite", "kinds", "nonzero", "shapes",
-"shape"}  # of a check: its caller writes them
+SETTINGS = {
+    "name",
+    "least",
+    "most",
+    "finite",
+    "kinds",
+    "nonzero",
+    "shapes",
+    "shape",
+}  # of a check: its caller writes them
 LEFT_OUT = {  # they take no data, write a file, or are a whole program
     "Fit", "value_and_gradient", "clipped", "flatten", "minibatch", "cue_language",
-    "documentation", "Document", "atomic_write", "markdown", "checkout", "evaluate",
-    "evaluated", "Equation", "Proposition", "Row", "sources", "isbox", "initial_state",
+    "documentation", "Document", "atomic_write", "markdown", "checkout", "evaluate", "evaluated",
+    "Equation", "Proposition", "Row", "sources", "isbox", "initial_state",
 }  # fmt: skip
-NEVER_IMPOSSIBLE = {"spread", "effective_sample_size", "error", "penalty", "density", "scale",
-"sample", "gauss_hermite", "f", "F"}
+NEVER_IMPOSSIBLE = {
+    "spread",
+    "effective_sample_size",
+    "error",
+    "penalty",
+    "density",
+    "scale",
+    "sample",
+    "gauss_hermite",
+    "f",
+    "F",
+}
 
 
 class Slow(Exception):
@@ -78,10 +96,15 @@ class Slow(Exception):
 
 
 def scene(rng, module, name):
-    """Good arguments by the name of their parameter: a small model that fits the module,
-    and what belongs to it."""
+    """Good arguments by the name of their parameter: a small model that fits the module."""
     linear = module == "kalman" or rng.random() < 0.3
-    gaussian = module == "kalman" or name == "forecast" or "Gaussian" in name or rng.random() < 0.5 and "Categorical" not in name
+    gaussian = (
+        module == "kalman"
+        or name == "forecast"
+        or "Gaussian" in name
+        or (rng.random() < 0.5
+        and "Categorical" not in name)
+    )
     discrete = module in ("enumeration", "bound", "noise", "appendix") or rng.random() < 0.5
     D = 1 if module in ("appendix", "quadrature") else int(rng.integers(1, 3))
     L = 2 if module in ("appendix", "particles", "resampling") else 1
@@ -95,8 +118,9 @@ def scene(rng, module, name):
     eps, log_w = enumeration.paths(TWO_POINT, T, D)
     eps = np.broadcast_to(eps, (T - 1, len(log_w), L, N, D)).copy()
     uniforms = rng.random(eps.shape[:-1])
-    series = data.Series(np.zeros((3, 1, M)), slice(0, 1), slice(1, 2), slice(2, 3),
-    np.zeros(M), np.ones(M))
+    series = data.Series(
+        np.zeros((3, 1, M)), slice(0, 1), slice(1, 2), slice(2, 3), np.zeros(M), np.ones(M)
+    )
     few = module == "quadrature"  # its sigma is one number
     return {
         "rnn": rnn, "theta": theta, "X": X,
@@ -166,7 +190,11 @@ def fitting(name, module, good):
         save(good["path"], good["rnn"], good["theta"])
     if name in ("characters", "text", "series", "check_path"):
         good["path"] = FOLDER / ("lines.txt" if name != "series" else "numbers.csv")
-        good["path"].write_text("ab\nba\naab\nb\n" * 5 if name != "series" else "t,x\n" + "".join(f"{t},{t * t}\n" for t in range(20)))
+        good["path"].write_text(
+            "ab\nba\naab\nb\n" * 5
+            if name != "series"
+            else "t,x\n" + "".join(f"{t},{t * t}\n" for t in range(20))
+        )
     if name == "autoregression":
         good |= {"a": 0.5, "s": 0.5}
     if module == "examples":
@@ -185,21 +213,27 @@ def parameters(call):
 
 
 def doors(module):
-    """(name,
-    function of the good arguments that gives what to call) of all that is public in a module."""
+    """(name, what gives the callable from good arguments) of all that is public in a module."""
     home = import_module(f"rnnvae_ref.{module}")
     for name, item in vars(home).items():
         plain = getattr(item, "fun", item)  # what autograd's `primitive` holds
-        if name.startswith("_") or name in LEFT_OUT or getattr(plain, "__module__",
-        "") != home.__name__:
+        if (
+            name.startswith("_")
+            or name in LEFT_OUT
+            or getattr(plain, "__module__", "") != home.__name__
+        ):
             continue
         if callable(item) and parameters(item):
             yield name, lambda good, item=item: item
         if inspect.isclass(item) and item.__name__ in INSTANCES:
             for method, what in vars(item).items():
                 if callable(what) and not method.startswith("_") and parameters(what):
-                    yield f"{name}.{method}", lambda good, item=item,
-                    m=method: getattr(INSTANCES[item.__name__](good), m)
+                    yield (
+                        f"{name}.{method}",
+                        lambda good, item=item, m=method: getattr(
+                            INSTANCES[item.__name__](good), m
+                        ),
+                    )
 
 
 INSTANCES = {
@@ -232,27 +266,65 @@ def odd(value, name, optional, rng):
         choices = [0, -1, 10**9, 2.5, np.nan, True, np.int64(2), float(value), [value], np.inf]
         return choices[rng.integers(len(choices))], False
     if isinstance(value, float):
-        choices = [0.0, -1.0, 1e200, 1e-200, 1, np.float64(2.0), [value], np.array([value]),
-        7.0, 1e6, 50.0, 1e-5]
+        choices = [
+            0.0,
+            -1.0,
+            1e200,
+            1e-200,
+            1,
+            np.float64(2.0),
+            [value],
+            np.array([value]),
+            7.0,
+            1e6,
+            50.0,
+            1e-5,
+        ]
         bad = [np.nan, np.inf, -np.inf, value + 1j, np.ma.array([value], mask=[True])]
         i = int(rng.integers(len(choices) + len(bad)))
-        finite = i < len(choices) or name == "logit_rho" and i != len(choices)
+        finite = i < len(choices) or (name == "logit_rho" and i != len(choices))
         return (choices + bad)[i], not finite
     if isinstance(value, tuple):
-        choices = [(), value[:1], value * 2, (np.nan,) * len(value), ("a",) * len(value),
-        list(value), (0.5, 0.5), (-1, 1)]
+        choices = [
+            (),
+            value[:1],
+            value * 2,
+            (np.nan,) * len(value),
+            ("a",) * len(value),
+            list(value),
+            (0.5, 0.5),
+            (-1, 1),
+        ]
         return choices[rng.integers(len(choices))], False
     return odd_kind(value, rng)
 
 
 def odd_kind(value, rng):
     """Another kind of thing altogether."""
-    kinds = ["abc", b"abc", object(), type(value), {}, [], lambda: 0, RNN, Categorical(4),
-    np.ma.masked, "", 1 + 2j, None, np.array(None)]
+    kinds = [
+        "abc",
+        b"abc",
+        object(),
+        type(value),
+        {},
+        [],
+        lambda: 0,
+        RNN,
+        Categorical(4),
+        np.ma.masked,
+        "",
+        1 + 2j,
+        None,
+        np.array(None),
+    ]
     kind = kinds[rng.integers(len(kinds))]
-    same = isinstance(kind,
-    type(value)) or callable(kind) and callable(value) or isinstance(value, (Categorical,
-    Gaussian)) and isinstance(kind, Categorical)
+    same = (
+        isinstance(kind, type(value))
+        or (callable(kind)
+        and callable(value))
+        or (isinstance(value, (Categorical, Gaussian))
+        and isinstance(kind, Categorical))
+    )
     return kind, kind is not None and not same
 
 
@@ -264,10 +336,16 @@ def odd_array(a, name, rng):
         spoiled.flat[rng.integers(spoiled.size)] = rng.choice([np.nan, np.inf, -np.inf])
     changed = floats.copy()
     if changed.size:
-        changed.flat[rng.integers(changed.size)] = rng.choice([1e200, -1e300, 1e-300, 7.0, -1.0,
-        1e6])
-    wrong = [np.ma.array(a, mask=np.zeros(a.shape)), a.astype(complex), a.astype(str),
-    np.matrix(a.reshape(-1)), spoiled]
+        changed.flat[rng.integers(changed.size)] = rng.choice(
+            [1e200, -1e300, 1e-300, 7.0, -1.0, 1e6]
+        )
+    wrong = [
+        np.ma.array(a, mask=np.zeros(a.shape)),
+        a.astype(complex),
+        a.astype(str),
+        np.matrix(a.reshape(-1)),
+        spoiled,
+    ]
     maybe = [
         a.T, a[None], a[..., None], a[:-1], np.concatenate([a, a]), a[..., :0], a[:0],
         a.astype(int), a.astype(np.float32), changed,
@@ -277,9 +355,10 @@ def odd_array(a, name, rng):
     ]  # fmt: skip
     i = int(rng.integers(len(wrong) + len(maybe)))
     tail = name == "X" or not spoiled.size  # NaN at the end of a sequence is legal
-    tail = tail or name in ("ell",
-    "a") and spoiled.min() == -np.inf and not np.isnan(spoiled).any()  # the log of 0
-    legal = tail and i == len(wrong) - 1 or not a.size and i == 3
+    tail = (
+        tail or (name in ("ell", "a") and spoiled.min() == -np.inf and not np.isnan(spoiled).any())
+    )  # the log of 0
+    legal = (tail and i == len(wrong) - 1) or (not a.size and i == 3)
     return (wrong + maybe)[i], i < len(wrong) and not legal
 
 
@@ -293,16 +372,23 @@ def odd_theta(theta, rng):
     if rng.random() < 0.3:
         size = float(rng.choice([1e3, 1e10, 1e100, 1e200, 1e300, 1e-300]))
         return theta | {key: theta[key] * size}, False
-    value, never = odd_array(theta[key], key,
-    rng) if rng.random() < 0.7 else odd_kind(theta[key], rng)
+    value, never = (
+        odd_array(theta[key], key, rng) if rng.random() < 0.7 else odd_kind(theta[key], rng)
+    )
     return theta | {key: value}, never
 
 
 def odd_rnn(rnn, rng):
     """Another structure than the one that theta and X belong to."""
     other = Gaussian(3) if isinstance(rnn.emission, Categorical) else Categorical(2)
-    changes = [{"hidden": rnn.hidden + 1}, {"particles": 3}, {"transition": "linear"},
-    {"transition": "tanh"}, {"emission": other}, {}]
+    changes = [
+        {"hidden": rnn.hidden + 1},
+        {"particles": 3},
+        {"transition": "linear"},
+        {"transition": "tanh"},
+        {"emission": other},
+        {},
+    ]
     return replace(rnn, **changes[rng.integers(len(changes))])
 
 
@@ -315,17 +401,21 @@ def attempt(call, arguments):
     try:
         keyword = {n for n, p in parameters(call).items() if p.kind is p.KEYWORD_ONLY}
         return "right", call(
-            *(a for n, a in arguments.items() if n not in keyword), **{n: a for n,
-            a in arguments.items() if n in keyword}
+            *(a for n, a in arguments.items() if n not in keyword),
+            **{n: a for n, a in arguments.items() if n in keyword},
         )
     except Slow:
         return "slow", ""
     except ValueError as error:
         text = str(error)
-        names = {*arguments, "X", *(k for k in arguments.get("theta") or () if isinstance(k,
-        str))} if isinstance(arguments.get("theta"), dict) else {*arguments}
-        names |= {a for a in arguments.values() if isinstance(a,
-        str) and a}  # the `name` of a check
+        names = (
+            {*arguments, "X", *(k for k in arguments.get("theta") or () if isinstance(k, str))}
+            if isinstance(arguments.get("theta"), dict)
+            else {*arguments}
+        )
+        names |= {
+            a for a in arguments.values() if isinstance(a, str) and a
+        }  # the `name` of a check
         found = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
         ours = error_is_ours(error)
         return ("sentence" if found and ours else "deep"), text
@@ -356,11 +446,12 @@ def numbers(result):
 
 
 def silent(name, result):
-    """Whether a result holds what no function documents: nan, inf,
-    or -inf where nothing is a log probability."""
+    """Whether a result holds nan, inf, or -inf where nothing is a log probability."""
     values = np.array(list(numbers(result)))
     lowest = name.split(".")[-1] in NEVER_IMPOSSIBLE
-    return bool(np.isnan(values).any() or (values == np.inf).any() or lowest and np.isinf(values).any())
+    return bool(
+        np.isnan(values).any() or (values == np.inf).any() or (lowest and np.isinf(values).any())
+    )
 
 
 def once(rng, module, name, get):
@@ -368,15 +459,21 @@ def once(rng, module, name, get):
     good = fitting(name, module, scene(rng, module, name))
     call = get(good)
     known = parameters(call)
-    arguments = {n: good[n] if rng.random() < 0.8 or p.default is p.empty else p.default for n,
-    p in known.items()}
-    if "eps" in arguments and "sigma" in arguments and (arguments["eps"] is None) != (arguments["sigma"] is None):
+    arguments = {
+        n: good[n] if rng.random() < 0.8 or p.default is p.empty else p.default
+        for n, p in known.items()
+    }
+    if (
+        "eps" in arguments
+        and "sigma" in arguments
+        and (arguments["eps"] is None) != (arguments["sigma"] is None)
+    ):
         arguments |= {"eps": good["eps"], "sigma": good["sigma"]}
     if arguments.get("eps", 0) is None:
         arguments = {n: None if n == "log_w" else a for n, a in arguments.items()}
     what, never, chance = "legal", False, rng.random()
     free = [n for n in arguments if n not in SETTINGS]
-    if chance > 0.2 or len(free) == 1 and chance > 0.1:
+    if chance > 0.2 or (len(free) == 1 and chance > 0.1):
         what = free[rng.integers(len(free))]
         arguments[what], never = odd(arguments[what], what, known[what].default is None, rng)
     elif chance > 0.1:
@@ -386,11 +483,16 @@ def once(rng, module, name, get):
     kind, result = attempt(call, arguments)
     if kind == "right" and silent(name, result) and name not in TAKES_ANYTHING:
         kind = "silent"
-    elif name in ("eq18",
-    "eq25") and what == "q":  # all lines of the appendix take q; these two do not use it
+    elif (
+        name in ("eq18", "eq25") and what == "q"
+    ):  # all lines of the appendix take q; these two do not use it
         pass
-    elif kind == "right" and never and name not in TAKES_ANYTHING and (name,
-    arguments[what]) != ("check_positive", np.inf):
+    elif (
+        kind == "right"
+        and never
+        and name not in TAKES_ANYTHING
+        and (name, arguments[what]) != ("check_positive", np.inf)
+    ):
         kind = "nonsense"
     elif kind in ("sentence", "deep") and what == "legal" and not legal_refusal(name, result):
         kind = "nonsense"
@@ -400,7 +502,7 @@ def once(rng, module, name, get):
 
 def legal_refusal(name, text):
     """One draw has no error, which T = 1 gives; `predict` needs a grid for numbers."""
-    return name == "K_estimate" and "draws" in text or name == "predict" and "grid" in text
+    return (name == "K_estimate" and "draws" in text) or (name == "predict" and "grid" in text)
 
 
 def main():
@@ -435,8 +537,10 @@ def main():
 
 def report(counts, chosen, functions):
     """Print the table; 1 where it is not good enough."""
-    print(f"{chosen.n} inputs to doors, seed {chosen.seed},
-    {functions} functions\n\n{'':12}" + "".join(f"{c:>10}" for c in CLASSES))
+    print(
+        f"{chosen.n} inputs to doors, seed {chosen.seed}, {functions} functions\n\n{'':12}"
+        + "".join(f"{c:>10}" for c in CLASSES)
+    )
     total = sum((count for module, count in counts.items() if module[0] != "("), Counter())
     for module, count in [*sorted(counts.items()), ("all doors", total)]:
         print(f"{module:12}" + "".join(f"{count[c]:10}" for c in CLASSES))
