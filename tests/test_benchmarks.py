@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from figures import style
-from tests.benchmarks import report
+from tests.benchmarks import from_file, report
 from tests.benchmarks.contenders import by_hand, ours, plain
 from tests.benchmarks.problems import problem
 
@@ -52,3 +52,21 @@ def test_the_worst_ratio_is_what_counts():
     ]
     rows = {what: value for what, value, _ in report.targets(slower)}
     assert np.isclose(rows["against nn.RNN, all shapes"], 10.0)
+
+
+def test_a_file_becomes_a_saved_model_and_the_rows_are_medians_over_pytorchs(tmp_path):
+    files = from_file.write(tmp_path)
+    assert max(map(len, (tmp_path / "unequal.txt").read_text().split("\n"))) == 2000
+    from_file.ours(files["names"], 2)
+    assert (tmp_path / "names.txt.npz").exists()
+    row = lambda *seconds: {"whole": list(seconds), "training": [2 * s for s in seconds]}
+    both = {"ours": row(1.0, 9.0, 2.0), "torch_rnn": row(8.0, 8.0, 8.0)}
+    found = report.targets(NUMBERS | {"from file": {"names": both, "unequal": both}})
+    rows = {what: value for what, value, _ in found}
+    assert rows["from a file to a saved model, against PyTorch"] == 0.25
+    assert rows["one line of 2000 among 300 names, against PyTorch"] == 0.25
+
+
+def test_a_system_that_tells_no_memory_leaves_those_rows_out():
+    silent = NUMBERS | {"memory": dict.fromkeys(NUMBERS["memory"])}
+    assert not any("memory" in what for what, _, _ in report.targets(silent))
