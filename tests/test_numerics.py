@@ -14,6 +14,7 @@ def test_log_mean_exp_is_the_log_of_the_mean_not_the_mean_of_the_logs():
 @pytest.mark.parametrize("shift", [-1e5, 0.0, 1e5])
 def test_log_sum_exp_neither_overflows_nor_underflows(shift):
     assert_allclose(log_sum_exp(np.array([0.0, 0.0]) + shift, axis=0), np.log(2.0) + shift, rtol=1e-15)
+    assert log_sum_exp(np.array([shift, shift + 2000.0]), axis=0) == shift + 2000.0
 
 
 def test_log_sum_exp_of_minus_infinities():
