@@ -102,8 +102,7 @@ def scene(rng, module, name):
         module == "kalman"
         or name == "forecast"
         or "Gaussian" in name
-        or (rng.random() < 0.5
-        and "Categorical" not in name)
+        or (rng.random() < 0.5 and "Categorical" not in name)
     )
     discrete = module in ("enumeration", "bound", "noise", "appendix") or rng.random() < 0.5
     D = 1 if module in ("appendix", "quadrature") else int(rng.integers(1, 3))
@@ -320,10 +319,8 @@ def odd_kind(value, rng):
     kind = kinds[rng.integers(len(kinds))]
     same = (
         isinstance(kind, type(value))
-        or (callable(kind)
-        and callable(value))
-        or (isinstance(value, (Categorical, Gaussian))
-        and isinstance(kind, Categorical))
+        or (callable(kind) and callable(value))
+        or (isinstance(value, (Categorical, Gaussian)) and isinstance(kind, Categorical))
     )
     return kind, kind is not None and not same
 
@@ -355,8 +352,8 @@ def odd_array(a, name, rng):
     ]  # fmt: skip
     i = int(rng.integers(len(wrong) + len(maybe)))
     tail = name == "X" or not spoiled.size  # NaN at the end of a sequence is legal
-    tail = (
-        tail or (name in ("ell", "a") and spoiled.min() == -np.inf and not np.isnan(spoiled).any())
+    tail = tail or (
+        name in ("ell", "a") and spoiled.min() == -np.inf and not np.isnan(spoiled).any()
     )  # the log of 0
     legal = (tail and i == len(wrong) - 1) or (not a.size and i == 3)
     return (wrong + maybe)[i], i < len(wrong) and not legal
