@@ -70,7 +70,11 @@ def targets(numbers):
         ),
         ("200 steps from process start, against JAX", [start["ours"] / start["jax_scan"]], 0.2),
         ("from a file to a saved model, against PyTorch", file_ratio(file, "names", "whole"), 0.5),
-        ("one line of 2000 among 300 names, against PyTorch", file_ratio(file, "unequal", "training"), 1.0),
+        (
+            "one long line among 300 names, against PyTorch",
+            file_ratio(file, "unequal", "training"),
+            1.0,
+        ),
         ("peak memory at c4, against nn.RNN", memory_ratio(memory, "torch_rnn"), 0.5),
         ("peak memory at c4, against the PyTorch loop", memory_ratio(memory, "torch_loop"), 0.5),
         ("time at T = 1600 over T = 400", [numbers["growth"]["T"]], 5.0),
