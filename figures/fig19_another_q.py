@@ -23,21 +23,20 @@ from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, fit, sample, 
 from rnnvae_ref.inference import TWO_POINT
 from rnnvae_ref.numerics import log_sigmoid, log_sum_exp
 
+MODELS = ("Nile, linear", "tanh")
 SIGMAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 # A fit begins at its theta for the sigma before, and at that of a bound that cannot be larger.
 SMALLER = {"q of (6)": None, "sees x_t": "q of (6)", "product": "q of (6)", "log_p": "product"}
 COLOURS = dict(zip(SMALLER, (style.BOUND, style.SKY, style.SECOND, style.EXACT), strict=True))
 
 
-def compute(rng, *, seeds=1, steps=100, sigmas=SIGMAS):
+def compute(rng, *, seeds=1, steps=100, sigmas=SIGMAS, models=MODELS):
     nile = data.windows(data.nile().X, 10)
     made = sample(*examples.steep(), rng, 7, 20, sigma=0.5, law=TWO_POINT)
     known = {"C": np.ones((1, 1)), "c": np.zeros(1), "U": np.zeros((1, 1))}
     linear, tanh = (RNN(Gaussian(), 1, transition=kind) for kind in ("linear", "tanh"))
-    return {
-        "Nile, linear": curves(linear, known, nile, sigmas, steps, rng),
-        "tanh": curves(tanh, {}, made, sigmas, steps, rng),
-    }
+    found = {"Nile, linear": (linear, known, nile), "tanh": (tanh, {}, made)}
+    return {name: curves(*found[name], sigmas, steps, rng) for name in models}
 
 
 def curves(rnn, known, X, sigmas, steps, rng):
@@ -112,19 +111,18 @@ def headline(numbers):
 
 
 def plot(numbers):
-    figure, axes = plt.subplots(1, 2, figsize=(5.2, 3.4))
-    for axis, (model, n) in zip(axes, numbers.items(), strict=True):
+    figure, axes = plt.subplots(1, len(numbers), figsize=(5.2, 3.4), squeeze=False)
+    labels = {"sees x_t": "$K$, q sees $x_t$", "log_p": r"$\log p(X)$"}
+    for axis, (model, n) in zip(axes[0], numbers.items(), strict=True):
         for name, colour in COLOURS.items():
-            label = {"log_p": r"$\log p(X)$", "sees x_t": "sees $x_t$"}.get(name, name)
-            axis.plot(n["sigma"], n["fitted"][name], color=colour, label=label)
-            top = max(n["fitted"][name])
-            axis.plot(best_sigma(numbers, model, name), top, "o", color=colour, ms=6)
+            curve = n["fitted"][name]
+            axis.plot(n["sigma"], curve, color=colour, label=labels.get(name, f"$K$, {name}"))
+            axis.plot(best_sigma(numbers, model, name), max(curve), "o", color=colour, ms=6)
             if "linear" in model:
                 axis.plot(n["sigma"], n["fixed"][name], ":", color=colour, lw=1.0)
         top = max(n["fitted"]["log_p"])
-        axis.set(xlabel=r"$\sigma$", title=model, ylim=(top - 3.2, top + 0.3))
-    axes[0].set_ylabel("nats a sequence")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
-    )
+        title = f"{model} (dotted: one theta)" if "linear" in model else model
+        axis.set(xlabel=r"$\sigma$", title=title, ylim=(top - 3.2, top + 0.3))
+    axes[0, 0].set_ylabel("nats a sequence")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

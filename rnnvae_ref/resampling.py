@@ -50,7 +50,7 @@ def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
     for t in range(len(X)):
         joint = log_w + observed[t] * rnn.emission.log_p(theta, h, X[t])
         steps.append(log_sum_exp(joint, axis=PARTICLES))
-        log_w = _normalised(joint, steps[-1][:, None, :], log_w)
+        log_w = joint - steps[-1][:, None, :]
         if t < len(X) - 1:
             h, log_w = _resample(h, log_w, t, choose, share)
             h = f(rnn, theta, h, X[t]) + sigma * eps[t]
@@ -79,14 +79,6 @@ def _shape(rnn, X, eps):
     if np.ndim(eps) != 5:
         raise ValueError(f"eps must have all five axes (T-1, S, L, N, D) here; got {describe(eps)}")
     return np.broadcast_shapes(eps.shape[1:], (rnn.particles, X.shape[1], rnn.hidden))
-
-
-def _normalised(joint, total, log_w):
-    r"""The log weights after a step; as before where no particle allows it (total = -inf)."""
-    possible = np.isfinite(untraced(total))
-    if possible.all():
-        return joint - total
-    return np.where(possible, joint - np.where(possible, total, 0.0), log_w)
 
 
 def _resample(h, log_w, t, choose, share):

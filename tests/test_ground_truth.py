@@ -222,6 +222,16 @@ def test_the_reported_error_of_quadrature_is_real_and_controlled():
     )  # a coarse grid does err
 
 
+@pytest.mark.parametrize("drift", [2.0, -2.0])
+def test_quadrature_follows_dynamics_that_drift(drift):
+    rnn, theta, X = random_model("gaussian", "linear", T=6, N=2, D=1, M=1)
+    theta = theta | {"W": np.array([[1.0]]), "U": np.array([[0.0]]), "b": np.array([drift])}
+    X = X + drift * np.arange(6)[:, None, None] * theta["C"]
+    assert_allclose(
+        quadrature.log_p(rnn, theta, X, 0.3), kalman.log_p(rnn, theta, X, 0.3), rtol=1e-9
+    )
+
+
 def test_quadrature_refuses_what_it_cannot_do():
     rnn, theta, X = random_model()
     with pytest.raises(

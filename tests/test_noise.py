@@ -98,6 +98,15 @@ def test_the_estimate_and_the_gradient_through_it_are_unbiased_within_their_erro
     assert np.std(parts, ddof=1) / 10 < 0.1 * abs(truth)
 
 
+def test_the_error_of_two_draws_is_half_their_distance():
+    rnn, theta, X = random_model()
+    eps = Normal().sample(np.random.default_rng(0), (3, 2, 1, 3, 2))
+    one, other = (K_noise(rnn, theta, X, e, 0.5) for e in np.split(eps, 2, axis=1))
+    value, error = noise.K_estimate(rnn, theta, X, eps, 0.5)
+    assert_allclose(value, (one + other) / 2, rtol=1e-12)
+    assert_allclose(error, np.abs(one - other) / 2, rtol=1e-9)
+
+
 def test_an_estimate_needs_two_draws():
     rnn, theta, X = random_model()
     with pytest.raises(
@@ -113,6 +122,15 @@ def test_the_error_of_the_estimate_is_exactly_zero_for_delta_dynamics(model):
         rnn, theta, X, Normal().sample(np.random.default_rng(0), (3, 8, 1, 3, 2)), 0.0
     )
     assert (error < 1e-15 * np.abs(log_likelihood(rnn, theta, X))).all()
+
+
+def test_noise_in_samples_is_of_the_law_that_is_given():
+    rnn, theta = examples.one_unit("linear", 0.5, 0.0, 1e-9)
+    X = sample(
+        rnn, theta, np.random.default_rng(0), 3, 50, sigma=0.1, law=Discrete((5.0, 7.0), (0.5, 0.5))
+    )
+    nodes = (X[1:] - 0.5 * X[:-1]) / 0.1
+    assert_allclose(np.unique(np.round(nodes, 4)), [5.0, 7.0])
 
 
 def test_sampled_sequences_have_the_probabilities_of_the_noisy_model():

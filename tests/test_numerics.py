@@ -16,6 +16,7 @@ def test_log_sum_exp_neither_overflows_nor_underflows(shift):
     assert_allclose(
         log_sum_exp(np.array([0.0, 0.0]) + shift, axis=0), np.log(2.0) + shift, rtol=1e-15
     )
+    assert log_sum_exp(np.array([shift, shift + 2000.0]), axis=0) == shift + 2000.0
 
 
 def test_log_sum_exp_of_minus_infinities():

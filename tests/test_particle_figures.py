@@ -24,6 +24,8 @@ SMALL = {
     "fig15_sticky": {"seeds": 1},
     "fig16_two_particles": {"seeds": 1, "steps": 100},
     "fig17_names_particles": {"seeds": 1, "steps": 60},
+    "fig18_symbols": {"seeds": 1, "steps": 10, "sizes": (2,), "starts": 2},
+    "fig19_another_q": {"steps": 20, "sigmas": (0.0, 0.4), "models": ("tanh",)},
 }
 
 

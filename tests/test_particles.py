@@ -873,6 +873,7 @@ def test_the_start_that_sets_particles_apart():
     assert len({tuple(row) for row in theta["h1"]}) == 4 and (np.abs(theta["h1"]) == 0.9).all()
     assert_array_equal(theta["W"], 1.3 * np.eye(4))
     assert theta["log_s"] == -1.0
+    assert_allclose(theta["U"], 0.3 * rnn.init(np.random.default_rng(0))["U"], rtol=1e-15)
     rnn.check(theta)
     X = np.zeros((30, 1, 1))
     H, _ = unroll(rnn, theta, X)

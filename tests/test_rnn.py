@@ -195,6 +195,7 @@ SYMBOLS = {
     r"shape \(4,\)": lambda X: X[:, 0],
     "got list": lambda X: X.tolist(),
     "holds -2 at step 3": row(3, -2),
+    "sequence 0 has a gap before step 2": row(1, -1),
     "sequence 0 has a gap before step 3": row(2, -1),
     "sequence 0 is empty": lambda X: np.full_like(X, -1),
     "it has no step": lambda X: X[:0],
