@@ -140,9 +140,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(tmp
     (tmp_path / "file").touch()
     monkeypatch.setattr(style, "OUT", tmp_path / "file" / "out")
     monkeypatch.setattr(sys, "argv", ["figures", "1"])
-    with pytest.raises(
-        SystemExit, match=r"out cannot be written \(Not a directory\); is the disk full"
-    ):
+    with pytest.raises(SystemExit, match=r"out cannot be written \(.+\); is the disk full"):
         command.main()
 
 
@@ -233,7 +231,7 @@ def test_ctrl_c_ends_all_processes_at_once_and_writes_nothing():
     )
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.skipif(os.name == "nt" or shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize(("words", "command_line"), [
     (["figures"], "-m figures --changed \n"),
     (["-j2", "figures"], "-m figures --changed --jobs 2\n"),
