@@ -868,8 +868,13 @@ def test_c8_at_identical_h1_the_second_variation_is_positive_where_s_is_too_smal
 
 
 def test_samples_and_predictions_are_those_of_eq26_unless_told_otherwise():
-    """Particle l writes symbol l for ever: under (26) a sequence has one symbol only, and its first step tells which."""
-    theta = {"h1": np.array([[0.99], [-0.99]]), "W": np.array([[3.0]]), "U": np.zeros((2, 1)), "b": np.zeros(1)}
+    """Particle l writes symbol l for ever: under (26) the first step tells all others."""
+    theta = {
+        "h1": np.array([[0.99], [-0.99]]),
+        "W": np.array([[3.0]]),
+        "U": np.zeros((2, 1)),
+        "b": np.zeros(1),
+    }
     theta |= {"C": np.array([[30.0, -30.0]]), "c": np.zeros(2)}
     rnn = RNN(Categorical(2), 1, particles=2)
     X = sampling.sample(rnn, theta, np.random.default_rng(0), 20, 30)
