@@ -1,5 +1,7 @@
 """The claims of figures 18 and 19: symbols, and another q."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,24 @@ def test_fig19_published_numbers_of_the_nile():
     for name, value in known.items():
         assert abs(best[name] - value) < 0.03
     assert n["sigma"] == list(another.SIGMAS) and abs(n["best sigma of log p(X)"] - 0.42) < 0.01
+
+
+def test_the_tables_of_c18_are_those_of_the_study():
+    path = Path(__file__).parent.parent / "derivations" / "6_symbols.md"
+    text, n = path.read_text(encoding="utf-8"), published(STUDY)
+    row = lambda values, digits: " | ".join(f"{value:.{digits}f}" for value in values)
+    for D, settings in n["cue"].items():
+        medians = [symbols.median(runs) for runs in settings.values()]
+        assert f"| $`D = {D}`$ | {row(medians, 3)} |" in text
+    for L, D in ((1, 6), (2, 6), (4, 6), (8, 6), (1, 7), (1, 10)):
+        value = np.median(n["random"][f"m = 8, L = {L}, D = {D}"])
+        assert f"| $`D = {D}`$, $`L = {L}`$ | {value:.3f} |" in text
+    for L, D in ((1, 2), (2, 2), (4, 2), (1, 3)):
+        value = np.median(n["random"][f"m = 2, L = {L}, D = {D}"])
+        assert f"| $`D = {D}`$, $`L = {L}`$ | {value:.3f} |" in text
+    for setting, scores in n["text"].items():
+        digits = 3 if "words" in setting else 2
+        grams = row([scores[name][0] for name in ("2-gram", "3-gram")], 2)
+        assert f"| {grams} | {row([np.median(scores[k]) for k in symbols.TEXT], digits)} |" in text
+    fork = [round(symbols.median(runs), 3) for runs in n["fork"]["3"].values()]
+    assert fork == [0.038, 0.034, 0.034, 0.032] and "0.038, from the start `apart` 0.034" in text
