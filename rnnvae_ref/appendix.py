@@ -12,7 +12,7 @@ from dataclasses import replace
 import autograd.numpy as np
 
 from rnnvae_ref import enumeration
-from rnnvae_ref.inference import Discrete, check_law, log_joint, log_q
+from rnnvae_ref.inference import log_joint, log_q
 from rnnvae_ref.numerics import check_count, increments, log_mean_exp, log_sum_exp
 from rnnvae_ref.rnn import F, check_model, prepare
 
@@ -21,7 +21,6 @@ MOST_JOINT_PATHS = 1 << 20
 
 def eq18(rnn, theta, X, sigma, p, q):
     r"""Eq. (18).  p(X) = (1/L) sum_l integral dH_l p(H_l, X): L models, one for each h_1."""
-    check_law("p", p, (Discrete,))
     models = single_particles(rnn, theta)
     log_p = [enumeration.log_p(one, th, X, sigma, p) for one, th in models]
     return log_mean_exp(np.array(log_p), axis=0)
@@ -75,7 +74,6 @@ def eq24(rnn, theta, X, sigma, p, q):
 
 def eq25(rnn, theta, X, sigma, p, q):
     r"""Eq. (25).  log p(X) by the chain rule: the mixture's exact predictive scores each x_t."""
-    check_law("p", p, (Discrete,))
     models = single_particles(rnn, theta)
     steps = [enumeration.log_p_steps(one, th, X, sigma, p) for one, th in models]
     up_to = np.cumsum(np.array(steps), axis=1)  # log p(x_1 .. x_t) of each model, (L, T, N)
@@ -110,8 +108,6 @@ def single_particles(rnn, theta):
 def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
     r"""log p(H_l, X) / q(H_l|X) and log q(H_l|X) of each particle on each path, (L, P, N)."""
     prepare(rnn, theta, X)
-    check_law("p", p, (Discrete,))
-    check_law("q", q, (Discrete,))
     eps, _ = enumeration.paths(q, len(X), rnn.hidden)
     ratios, weights = [], []
     for one, th in single_particles(rnn, theta):

@@ -13,9 +13,7 @@ Eqs. (9) and (15) only.
 import autograd.numpy as np
 
 from rnnvae_ref.enumeration import log_p, model_paths
-from rnnvae_ref.inference import (
-    check_law, log_joint, log_p_h_steps, log_p_x_steps, log_q, log_q_steps,
-)  # fmt: skip
+from rnnvae_ref.inference import log_joint, log_p_h_steps, log_p_x_steps, log_q, log_q_steps
 from rnnvae_ref.numerics import (
     TIME, check_log_weights, log_mean_exp, log_sum_exp, untraced, weighted_mean,
 )  # fmt: skip
@@ -66,7 +64,6 @@ def factorised(rnn, theta, X, H, sigma, p, log_w=None):
     factors of the dynamics run over t = 2..T, those of the emission over t = 1..T. Eq. (6) makes
     the two products over the dynamics equal, so they cancel, which gives Eq. (14).
     """
-    check_law("p", p)
     dynamics = np.sum(log_p_h_steps(rnn, theta, X, H, sigma, p), axis=TIME)
     emissions = np.sum(log_p_x_steps(rnn, theta, X, H), axis=TIME)
     inference = np.sum(log_q_steps(rnn, theta, X, H, sigma, p), axis=TIME)
@@ -110,13 +107,12 @@ def K_delta_steps(rnn, theta, X):
 
 def _log_ratio(rnn, theta, X, H, sigma, p, q):
     r"""log p(H, X) - log q(H|X), nats, (S, N)."""
-    check_law("p", p)
-    check_law("q", q)
-    if type(p) is not type(q):
-        raise ValueError("p and q must be of one kind, Normal or Discrete, to have a ratio")
     below = log_q(rnn, theta, X, H, sigma, q)
     _check_possible(below)
-    return log_joint(rnn, theta, X, H, sigma, p) - below
+    above = log_joint(rnn, theta, X, H, sigma, p)
+    if type(p) is not type(q):
+        raise ValueError("p and q must be of one kind, Normal or Discrete, to have a ratio")
+    return above - below
 
 
 def _check_possible(below):

@@ -19,7 +19,7 @@ def paths(law, T, D):
     Returns eps (T-1, P, 1, 1, D) and log weights (P,). Raises ValueError where P would exceed 2^18,
     or the law has no nodes (`inference.gauss_hermite(n)` can replace `Normal`).
     """
-    check_law("law", law, (Discrete,))
+    check_law("law (or p, q)", law, (Discrete,))
     check_count("T", T)
     check_count("D", D)
     n, places = len(law.nodes), (T - 1) * D

@@ -108,7 +108,7 @@ def log_p_h_steps(rnn, theta, X, H, sigma, law):
     """
     X = _prepare(rnn, theta, X, H)
     check_sigma(rnn, sigma, nonzero=True)
-    check_law("law", law)
+    check_law("law (or p, q)", law)
     means = [f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]
     means = np.reshape(np.array(means), H[1:].shape)  # for T = 1 the list is empty
     eps = (H[1:] - means) / sigma

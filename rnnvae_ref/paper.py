@@ -128,7 +128,6 @@ class Case:
         if self.emission not in ("categorical", "gaussian"):
             raise ValueError(f'emission must be "categorical" or "gaussian"; got {self.emission!r}')
         check_count("seed", self.seed, least=0)
-        inference.check_law("q", self.q, (Discrete,))
         rng = np.random.default_rng(self.seed)
         symbols = self.emission == "categorical"
         self.two = rnn.RNN(Categorical(2) if symbols else Gaussian(), 1, particles=2)

@@ -1,6 +1,4 @@
-"""What makes no sense is refused in one sentence that names the argument; `odd_inputs` tries much
-more of it.
-"""
+"""What makes no sense is refused in one sentence that names the argument."""
 
 import math
 
@@ -97,13 +95,13 @@ REFUSED = [
     ("n must be", lambda: inference.gauss_hermite(500)),
     ("min_scale must be", lambda: Gaussian(1, "0.1")),
     ("seed must be", lambda: Case(seed=-1)),
-    ("q must be", lambda: Case(q=0.3)),
-    ("law must be", lambda: inference.log_q(*MODEL, H, 0.5, Normal)),
-    ("p must be", lambda: bound.factorised(*MODEL, H, 0.5, None)),
-    ("p must be", lambda: bound.jensen(*MODEL, H, 0.5, 3, TWO_POINT)),
-    ("q must be", lambda: bound.log_importance(*MODEL, H, 0.5, TWO_POINT, "q")),
-    ("p must be", lambda: appendix.eq18(*PAIR, 0.5, None, TWO_POINT)),
-    ("q must be", lambda: appendix.eq26(*PAIR, 0.5, TWO_POINT, None)),
+    (r"law \(or p, q\) must be", lambda: Case(q=0.3)),
+    (r"law \(or p, q\) must be", lambda: inference.log_q(*MODEL, H, 0.5, Normal)),
+    (r"law \(or p, q\) must be", lambda: bound.factorised(*MODEL, H, 0.5, None)),
+    (r"law \(or p, q\) must be", lambda: bound.jensen(*MODEL, H, 0.5, 3, TWO_POINT)),
+    (r"law \(or p, q\) must be", lambda: bound.log_importance(*MODEL, H, 0.5, TWO_POINT, "q")),
+    (r"law \(or p, q\) must be", lambda: appendix.eq18(*PAIR, 0.5, None, TWO_POINT)),
+    (r"law \(or p, q\) must be", lambda: appendix.eq26(*PAIR, 0.5, TWO_POINT, None)),
     *(
         ("s must be a positive number", lambda s=s: check_positive("s", s))
         for s in (True, "1", 0.0, math.nan)
@@ -215,7 +213,9 @@ def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
             bound.log_evidence(*model, sigma, TWO_POINT),
             rtol=1e-12,
         )
-    with pytest.raises(ValueError, match="sigma must be larger to tell the nodes"):
+    with pytest.raises(
+        ValueError, match="sigma, or the gap between the nodes of the law, must be larger"
+    ):
         bound.log_marginal(*model, 1e-16, TWO_POINT)
 
 

@@ -100,7 +100,7 @@ def test_too_many_paths_are_refused_with_what_would_do():
 
 def test_a_law_without_nodes_is_refused():
     with pytest.raises(
-        ValueError, match=r"law must be a noise law, Discrete\(\.\.\.\); got Normal"
+        ValueError, match=r"law \(or p, q\) must be a noise law, Discrete\(\.\.\.\); got Normal"
     ):
         enumeration.paths(Normal(), 3, 1)
     with pytest.raises(ValueError, match="T must be a whole number"):

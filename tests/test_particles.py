@@ -867,6 +867,22 @@ def test_c8_at_identical_h1_the_second_variation_is_positive_where_s_is_too_smal
     assert (moved(1e-3) - 2 * moved(0.0) + moved(-1e-3)) < 0
 
 
+def test_samples_and_predictions_are_those_of_eq26_unless_told_otherwise():
+    """Particle l writes symbol l for ever: under (26) the first step tells all others."""
+    theta = {
+        "h1": np.array([[0.99], [-0.99]]),
+        "W": np.array([[3.0]]),
+        "U": np.zeros((2, 1)),
+        "b": np.zeros(1),
+    }
+    theta |= {"C": np.array([[30.0, -30.0]]), "c": np.zeros(2)}
+    rnn = RNN(Categorical(2), 1, particles=2)
+    X = sampling.sample(rnn, theta, np.random.default_rng(0), 20, 30)
+    assert (X == X[0]).all() and 0 < X[0].mean() < 1
+    assert_array_equal(sampling.sample(rnn, theta, np.random.default_rng(1), 20, prefix=X[:1]), X)
+    assert_allclose(sampling.predict(rnn, theta, X[:1])[1], np.eye(2)[X[0]], atol=1e-9)
+
+
 def test_the_start_that_sets_particles_apart():
     rnn = RNN(Gaussian(), 4, particles=4)
     theta = rnn.init(np.random.default_rng(0), apart=True)

@@ -44,8 +44,9 @@ def torch_rnn(path, steps):
     alphabet = sorted({symbol for line in lines for symbol in line} | {"\n"})
     index = {symbol: i for i, symbol in enumerate(alphabet)}
     order = np.random.default_rng(0).permutation(len(lines))
-    seen = order[: len(lines) * 7 // 10]
-    train = [torch.tensor([index[s] for s in lines[i] + "\n"]) for i in seen]
+    train = [
+        torch.tensor([index[s] for s in lines[i] + "\n"]) for i in order[: len(lines) * 7 // 10]
+    ]
     model = torch.nn.ModuleDict({
         "start": torch.nn.ParameterList([torch.zeros(HIDDEN, dtype=torch.float64)]),
         "cell": torch.nn.RNN(len(alphabet), HIDDEN, dtype=torch.float64),

@@ -71,7 +71,7 @@ def targets(numbers):
         ("200 steps from process start, against JAX", [start["ours"] / start["jax_scan"]], 0.2),
         ("from a file to a saved model, against PyTorch", file_ratio(file, "names", "whole"), 0.5),
         (
-            "one long line among 300 names, against PyTorch",
+            "one line of 2000 among 300 names, against PyTorch",
             file_ratio(file, "unequal", "training"),
             1.0,
         ),
