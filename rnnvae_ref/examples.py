@@ -32,7 +32,7 @@ def linear():
 
 
 def steep():
-    r"""The same with tanh and a steeper W = 1.5: on some sequences a little noise raises K."""
+    r"""tanh with W = 1.5, U = 0.5, s = 0.3: on some sequences a little noise raises K."""
     return one_unit("tanh", 1.5, 0.5, 0.3)
 
 

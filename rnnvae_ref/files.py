@@ -32,8 +32,9 @@ def save(path, rnn, theta, data=None):
 def load(path, rnn=None, data=None):
     r"""Read what `save` wrote: (rnn, theta, data). `data` is None where none was saved.
 
-    rnn, data: where given, what the file must have been saved with. A text comes back without its
-    lines, with `encode` and `decode`; a series comes back whole. ValueError names the file.
+    rnn, data: where given, what the file must match; of data the alphabet, or mean and scale. A
+    text comes back without its lines, with `encode` and `decode`; a series comes back whole.
+    ValueError names the file.
     """
     with open(check_path(path), "rb") as file:
         with _naming(path):

@@ -49,7 +49,7 @@ def filtered(rnn, theta, X, sigma, P1=None):
 def K(rnn, theta, X, sigma, P1=None):
     r"""Eq. (16), exactly: K(sigma) = K(0) - `penalty`, nats per sequence, (N,).
 
-    With P_1 = 0 it is a parabola in sigma.
+    A parabola in sigma, for any P_1, if K(0) has the same P_1.
     """
     Q, P1 = _prepare(rnn, theta, X, sigma, P1)
     at_zero = np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)

@@ -12,7 +12,7 @@ These are the only derivatives in the project that are written by hand, but for 
 
 Arguments are positional because autograd does not trace keywords. Three kernels take theta whole:
 where arrays are small, each one that autograd takes out of a dict costs as much as several steps
-of the recurrence. The kernels work in blocks of steps, which are still in cache when read again.
+of recurrence. `rollout` and `log_categorical` work in blocks of steps, to stay in the cache.
 """
 
 import numpy as np
@@ -259,8 +259,9 @@ def log_forward(ell, logit_rho, /):
 def _forward(ell, logit_rho):
     r"""The steps (T, ..., N), and what the derivative needs, both (T, ..., L, N):
 
-    log_w_t^l = log p(z_t = l | x_1 .. x_t), and k_t^l = p(z_t = z_{t-1} | z_t = l, x_<t), the
-    share of those who stayed. After a step that no particle allows (-inf), the weights stay.
+    log_w_t^l = log p(z_t = l | x_1 .. x_t), and k_t^l, the probability, given z_t = l and x_<t,
+    that the index was not drawn anew. After a step that no particle allows (-inf), the weights
+    stay.
     """
     L = ell.shape[-2]
     stay, leave = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)

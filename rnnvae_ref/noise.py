@@ -1,9 +1,9 @@
 r"""Section 2.3: noise in the hidden dynamics, Eq. (16), and when it helps.
 
 h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. K is then a function of sigma and of draws eps that come
-from outside, so its gradient in sigma is autograd's. "Noise-free dynamics is often optimal" is a
-statement about K: the exact log p(X) (`enumeration`, `quadrature`, `kalman`) may prefer sigma > 0
-on the same data, and at fixed parameters K may, too (`examples.counterexample`).
+from outside, so its gradient in sigma is autograd's. "Often, noise-free dynamics is optimal w.r.t.
+K" is a statement about K: the exact log p(X) (`enumeration`, `quadrature`, `kalman`) may prefer
+sigma > 0 on the same data, and at fixed parameters K may, too (`examples.counterexample`).
 """
 
 import autograd.numpy as np

@@ -68,7 +68,7 @@ def draw(u, p):
 
 
 def weighted_mean(a, log_w=None):
-    r"""E[a] = sum_s w_s a_s: with `log_w` an exact expectation, without it the mean of a sample.
+    r"""E[a] = sum_s w_s a_s. Without `log_w` all weights are 1/S: the mean of a sample.
 
     a (..., S, N);  log_w (S,), or (S, N) where each sequence has its own weights.  Returns (...,
     N).

@@ -1,4 +1,4 @@
-r"""The paper as data: 27 equations, each with function, check, test and figure.
+r"""The paper as data: 27 equations, each with function, check and test, some with a figure.
 
 A check evaluates its equation on a small model, exactly, by enumeration over two-point noise:
 T = 3, D = 1, two sequences. It returns the two sides that the paper's relation joins. A density of

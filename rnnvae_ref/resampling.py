@@ -18,8 +18,9 @@ def resampled_bound(rnn, theta, X, eps, sigma, uniforms, share=1.0):
 
     uniforms (T-1, S, L, N) in [0, 1): they choose the ancestors, multinomially. Resampled where the
     effective sample size is at most `share` of L: at every step for share = 1; never for share = 0,
-    which is Eq. (26). The gradient is the usual one, which ignores that the choice of ancestors
-    depends on theta. On the plain loop, because it interleaves with the dynamics.
+    where it is `trajectory_mixture`, Jensen's bound of Eq. (26). The gradient is the usual one,
+    which ignores that the choice of ancestors depends on theta. On the plain loop, because it
+    interleaves with the dynamics.
     """
     steps = resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share)
     return np.sum(steps, axis=TIME)
