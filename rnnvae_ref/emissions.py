@@ -18,7 +18,7 @@ import numpy as onp
 from rnnvae_ref.kernels import log_categorical, log_gaussian, tape
 from rnnvae_ref.numerics import (
     MOST, check_array, check_count, check_number, check_parameters, check_rng, describe,
-    draw, log_sum_exp, plain_array, untraced,
+    draw, log_sum_exp, plain_array,
 )  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import autograd.numpy as np
 
-from rnnvae_ref.numerics import TIME, check_array, check_count, check_number, check_rng, describe, untraced
+from rnnvae_ref.numerics import (
+    TIME, check_array, check_count, check_number, check_rng, describe, untraced,
+)  # fmt: skip
 from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 
 

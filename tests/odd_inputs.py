@@ -9,7 +9,8 @@ swapped. Every outcome falls into one class:
     sentence    a ValueError that names a parameter of the function or a key of theta
     deep        any other error
     silent      nan or inf in the result
-    nonsense    a result from what can mean nothing (text, a masked array, nan in theta), or a legal input refused
+    nonsense    a result from what can mean nothing (text, a masked array, nan in theta), or a
+                legal input refused
     slow        longer than ten seconds of processor time
 
 It prints the counts, and fails where one of the last three occurs or less than 97 % are of the
@@ -35,31 +36,44 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnvae_ref import data, enumeration, log_likelihood, paper, resampling, save
+from rnnvae_ref import data, enumeration, log_likelihood, resampling, save
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
 from rnnvae_ref.rnn import RNN, F, table
 
 MODULES = (
-    "numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "enumeration", "quadrature",
-    "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples", "paper",
+    "numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "enumeration",
+    "quadrature", "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples",
+    "paper",
 )  # fmt: skip
 OTHERS = ("sampling", "training", "files", "data")  # in the table, and not in the judgement
 CLASSES = ("right", "sentence", "deep", "silent", "nonsense", "slow")
 SECONDS, MEMORY = 10, 4 << 30
-FOLDER = Path(tempfile.mkdtemp())
 
-TAKES_ANYTHING = {"describe", "plain_array", "untraced", "tape"}
-ROOMS = {  # behind the doors: they get what a door has checked, and are counted apart
-    "log_sum_exp", "log_mean_exp", "log_sigmoid", "increments", "draw", "weighted_mean", "rollout", "log_categorical", "log_gaussian",
-    "log_forward", "Categorical.table", "Gaussian.table", "Categorical.shapes", "Gaussian.shapes", "states",
-    "traced", "RNN.activation", "sum_of_others", "Normal.log_p_h", "Discrete.log_p_h", "check_size",
-}  # fmt: skip
-SETTINGS = {"name", "least", "most", "finite", "kinds", "nonzero", "shapes", "shape"}  # of a check: its caller writes them
-LEFT_OUT = {  # they take no data, write a file, or are a whole program
-    "Fit", "value_and_gradient", "clipped", "flatten", "minibatch", "cue_language", "documentation", "Document", "atomic_write", "markdown", "checkout", "evaluate", "evaluated", "Equation", "Proposition", "Row", "sources", "isbox", "initial_state",
-}  # fmt: skip
-NEVER_IMPOSSIBLE = {"spread", "effective_sample_size", "error", "penalty", "density", "scale", "sample", "gauss_hermite", "f", "F"}
+# Any value is right here.
+TAKES_ANYTHING = set("""
+    describe plain_array untraced tape
+""".split())  # fmt: skip
+# Behind the doors: they get what a door has checked, and are counted apart.
+ROOMS = set("""
+    log_sum_exp log_mean_exp log_sigmoid increments draw weighted_mean rollout log_categorical
+    log_gaussian log_forward Categorical.table Gaussian.table Categorical.shapes
+    Gaussian.shapes states traced RNN.activation sum_of_others Normal.log_p_h Discrete.log_p_h
+""".split())  # fmt: skip
+# The caller of a check or of a draw writes these down.
+SETTINGS = set("""
+    name least most finite kinds nonzero shapes shape
+""".split())  # fmt: skip
+# They take no data, write a file, or are a whole program.
+LEFT_OUT = set("""
+    Fit value_and_gradient clipped flatten minibatch cue_language documentation Document
+    atomic_write markdown checkout evaluate evaluated Equation Proposition Row sources isbox
+    initial_state
+""".split())  # fmt: skip
+# Their results are never the log of 0.
+NEVER_IMPOSSIBLE = set("""
+    spread effective_sample_size error penalty density scale sample gauss_hermite f F
+""".split())  # fmt: skip
 
 
 class Slow(Exception):
@@ -70,9 +84,14 @@ class Slow(Exception):
 
 
 def scene(rng, module, name):
-    """Good arguments by the name of their parameter: a small model that fits the module, and what belongs to it."""
+    """Good arguments by name: a small model that fits the module, and what belongs to it."""
     linear = module == "kalman" or rng.random() < 0.3
-    gaussian = module == "kalman" or name == "forecast" or "Gaussian" in name or rng.random() < 0.5 and "Categorical" not in name
+    gaussian = (
+        module == "kalman"
+        or name == "forecast"
+        or "Gaussian" in name
+        or (rng.random() < 0.5 and "Categorical" not in name)
+    )
     discrete = module in ("enumeration", "bound", "noise", "appendix") or rng.random() < 0.5
     D = 1 if module in ("appendix", "quadrature") else int(rng.integers(1, 3))
     L = 2 if module in ("appendix", "particles", "resampling") else 1
@@ -86,27 +105,35 @@ def scene(rng, module, name):
     eps, log_w = enumeration.paths(TWO_POINT, T, D)
     eps = np.broadcast_to(eps, (T - 1, len(log_w), L, N, D)).copy()
     uniforms = rng.random(eps.shape[:-1])
-    series = data.Series(np.zeros((3, 1, M)), slice(0, 1), slice(1, 2), slice(2, 3), np.zeros(M), np.ones(M))
+    series = data.Series(
+        np.zeros((3, 1, M)), slice(0, 1), slice(1, 2), slice(2, 3), np.zeros(M), np.ones(M)
+    )
     few = module == "quadrature"  # its sigma is one number
     return {
-        "rnn": rnn, "theta": theta, "X": X, "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5),
-        "eps": eps, "log_w": log_w, "H": F(rnn, theta, X, eps, 0.5), "law": law, "p": law, "q": q,
-        "evidence": np.zeros(N), "logit_rho": 0.3, "P1": 0.1 * np.eye(D), "points": 300, "T": T, "D": D, "N": N,
-        "ell": table(rnn, theta, X), "w": np.full((L, N), 1.0 / L), "uniforms": uniforms, "share": 0.5,
-        "choose": resampling.multinomial(uniforms), "h": rng.standard_normal((N, D)), "x": X[0], "t": 0,
-        "grid": rng.standard_normal((5, M)) if gaussian else None, "rng": np.random.default_rng(0), "scale": 1.0,
-        "apart": False, "n": 3, "a": rng.standard_normal((4, 3)), "axis": 0, "u": rng.random(4), "name": "value",
-        "value": 1.0, "least": 0, "most": 5, "finite": True, "shape": (2, 1), "shapes": [()], "nonzero": True,
-        "kinds": (Normal, Discrete), "emission": emission, "hidden": D, "particles": L, "transition": "tanh",
-        "symbols": 3, "dimensions": 2, "min_scale": 0.1, "mean": 0.5, "nodes": (-1.0, 1.0), "weights": (0.3, 0.7),
-        "rounding": 0.0, "noise": 0.5 * eps, "linear": linear, "kept": None, "W": 0.6, "U": 0.3, "s": 0.5, "number": 5,
-        "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "steps": 3, "draws": 4, "prefix": None,
-        "temperature": 1.0, "levels": (5, 95), "end": None, "m": 2, "length": 2, "every": 2, "batch": 2, "patience": 3,
-        "step_size": 0.01, "clip": 1.0, "method": "adam", "validate": None, "data": None, "delimiter": None,
-        "objective": lambda th, X, rng: log_likelihood(rnn, th, X), "split": (0.5, 0.7), "header": True, "decimal": ".",
-        "rows": None, "columns": "x", "column": "waiting_minutes", "lines": ["ab", "ba"], "values": np.ones((3, 1)),
-        "alphabet": "ab", "sequences": [np.arange(3), np.arange(2)], "P": np.full((2, 2), 0.5), "first": None, "level": "words",
-        "train": slice(0, 1), "validation": slice(1, 2), "test": slice(2, 3), "series": series, "vocabulary": 9,
+        "rnn": rnn, "theta": theta, "X": X,
+        "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5), "eps": eps, "log_w": log_w,
+        "H": F(rnn, theta, X, eps, 0.5), "law": law, "p": law, "q": q, "evidence": np.zeros(N),
+        "logit_rho": 0.3, "P1": 0.1 * np.eye(D), "points": 300, "T": T, "D": D, "N": N,
+        "ell": table(rnn, theta, X), "w": np.full((L, N), 1.0 / L), "uniforms": uniforms,
+        "share": 0.5, "choose": resampling.multinomial(uniforms), "h": rng.standard_normal((N, D)),
+        "x": X[0], "t": 0, "grid": rng.standard_normal((5, M)) if gaussian else None,
+        "rng": np.random.default_rng(0), "scale": 1.0, "apart": False, "n": 3,
+        "a": rng.standard_normal((4, 3)), "axis": 0, "u": rng.random(4), "name": "value",
+        "value": 1.0, "least": 0, "most": 5, "finite": True, "shape": (2, 1), "shapes": [()],
+        "nonzero": True, "kinds": (Normal, Discrete), "emission": emission, "hidden": D,
+        "particles": L, "transition": "tanh", "symbols": 3, "dimensions": 2, "min_scale": 0.1,
+        "mean": 0.5, "nodes": (-1.0, 1.0), "weights": (0.3, 0.7), "rounding": 0.0,
+        "noise": 0.5 * eps, "linear": linear, "kept": None, "W": 0.6, "U": 0.3, "s": 0.5,
+        "number": 5, "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "steps": 3,
+        "draws": 4, "prefix": None, "temperature": 1.0, "levels": (5, 95), "end": None, "m": 2,
+        "length": 2, "every": 2, "batch": 2, "patience": 3, "step_size": 0.01, "clip": 1.0,
+        "method": "adam", "validate": None, "data": None, "delimiter": None,
+        "objective": lambda th, X, rng: log_likelihood(rnn, th, X), "split": (0.5, 0.7),
+        "header": True, "decimal": ".", "rows": None, "columns": "x", "column": "waiting_minutes",
+        "lines": ["ab", "ba"], "values": np.ones((3, 1)), "alphabet": "ab",
+        "sequences": [np.arange(3), np.arange(2)], "P": np.full((2, 2), 0.5), "first": None,
+        "level": "words", "train": slice(0, 1), "validation": slice(1, 2), "test": slice(2, 3),
+        "series": series,
     }  # fmt: skip
 
 
@@ -135,11 +162,15 @@ def fitting(name, module, good):
     if name.startswith(("cue", "symbol_fork")):
         good |= {"n": 5, "hidden": 6}
     if name in ("save", "load"):
-        good["path"] = FOLDER / "model.npz"
+        good["path"] = Path("model.npz")
         save(good["path"], good["rnn"], good["theta"])
     if name in ("characters", "text", "series", "check_path"):
-        good["path"] = FOLDER / ("lines.txt" if name != "series" else "numbers.csv")
-        good["path"].write_text("ab\nba\naab\nb\n" * 5 if name != "series" else "t,x\n" + "".join(f"{t},{t * t}\n" for t in range(20)))
+        good["path"] = Path("lines.txt" if name != "series" else "numbers.csv")
+        good["path"].write_text(
+            "ab\nba\naab\nb\n" * 5
+            if name != "series"
+            else "t,x\n" + "".join(f"{t},{t * t}\n" for t in range(20))
+        )
     if name == "autoregression":
         good |= {"a": 0.5, "s": 0.5}
     if module == "examples":
@@ -158,18 +189,27 @@ def parameters(call):
 
 
 def doors(module):
-    """(name, function of the good arguments that gives what to call) of all that is public in a module."""
+    """(name, how to get what to call from the good arguments) of all that is public."""
     home = import_module(f"rnnvae_ref.{module}")
     for name, item in vars(home).items():
         plain = getattr(item, "fun", item)  # what autograd's `primitive` holds
-        if name.startswith("_") or name in LEFT_OUT or getattr(plain, "__module__", "") != home.__name__:
+        if (
+            name.startswith("_")
+            or name in LEFT_OUT
+            or getattr(plain, "__module__", "") != home.__name__
+        ):
             continue
         if callable(item) and parameters(item):
             yield name, lambda good, item=item: item
         if inspect.isclass(item) and item.__name__ in INSTANCES:
             for method, what in vars(item).items():
                 if callable(what) and not method.startswith("_") and parameters(what):
-                    yield f"{name}.{method}", lambda good, item=item, m=method: getattr(INSTANCES[item.__name__](good), m)
+                    yield (
+                        f"{name}.{method}",
+                        lambda good, item=item, m=method: getattr(
+                            INSTANCES[item.__name__](good), m
+                        ),
+                    )
 
 
 INSTANCES = {
@@ -202,22 +242,35 @@ def odd(value, name, optional, rng):
         choices = [0, -1, 10**9, 2.5, np.nan, True, np.int64(2), float(value), [value], np.inf]
         return choices[rng.integers(len(choices))], False
     if isinstance(value, float):
-        choices = [0.0, -1.0, 1e200, 1e-200, 1, np.float64(2.0), [value], np.array([value]), 7.0, 1e6, 50.0, 1e-5]
+        choices = [
+            0.0, -1.0, 1e200, 1e-200, 1, np.float64(2.0), [value], np.array([value]), 7.0, 1e6,
+            50.0, 1e-5,
+        ]  # fmt: skip
         bad = [np.nan, np.inf, -np.inf, value + 1j, np.ma.array([value], mask=[True])]
         i = int(rng.integers(len(choices) + len(bad)))
-        finite = i < len(choices) or name == "logit_rho" and i != len(choices)
+        finite = i < len(choices) or (name == "logit_rho" and i != len(choices))
         return (choices + bad)[i], not finite
     if isinstance(value, tuple):
-        choices = [(), value[:1], value * 2, (np.nan,) * len(value), ("a",) * len(value), list(value), (0.5, 0.5), (-1, 1)]
+        choices = [
+            (), value[:1], value * 2, (np.nan,) * len(value), ("a",) * len(value), list(value),
+            (0.5, 0.5), (-1, 1),
+        ]  # fmt: skip
         return choices[rng.integers(len(choices))], False
     return odd_kind(value, rng)
 
 
 def odd_kind(value, rng):
     """Another kind of thing altogether."""
-    kinds = ["abc", b"abc", object(), type(value), {}, [], lambda: 0, RNN, Categorical(4), np.ma.masked, "", 1 + 2j, None, np.array(None)]
+    kinds = [
+        "abc", b"abc", object(), type(value), {}, [], lambda: 0, RNN, Categorical(4), np.ma.masked,
+        "", 1 + 2j, None, np.array(None),
+    ]  # fmt: skip
     kind = kinds[rng.integers(len(kinds))]
-    same = isinstance(kind, type(value)) or callable(kind) and callable(value) or isinstance(value, (Categorical, Gaussian)) and isinstance(kind, Categorical)
+    same = (
+        isinstance(kind, type(value))
+        or (callable(kind) and callable(value))
+        or (isinstance(value, (Categorical, Gaussian)) and isinstance(kind, Categorical))
+    )
     return kind, kind is not None and not same
 
 
@@ -229,17 +282,24 @@ def odd_array(a, name, rng):
         spoiled.flat[rng.integers(spoiled.size)] = rng.choice([np.nan, np.inf, -np.inf])
     changed = floats.copy()
     if changed.size:
-        changed.flat[rng.integers(changed.size)] = rng.choice([1e200, -1e300, 1e-300, 7.0, -1.0, 1e6])
-    wrong = [np.ma.array(a, mask=np.zeros(a.shape)), a.astype(complex), a.astype(str), np.matrix(a.reshape(-1)), spoiled]
+        changed.flat[rng.integers(changed.size)] = rng.choice(
+            [1e200, -1e300, 1e-300, 7.0, -1.0, 1e6]
+        )
+    wrong = [
+        np.ma.array(a, mask=np.zeros(a.shape)), a.astype(complex), a.astype(str),
+        np.matrix(a.reshape(-1)), spoiled,
+    ]  # fmt: skip
     maybe = [
-        a.T, a[None], a[..., None], a[:-1], np.concatenate([a, a]), a[..., :0], a[:0], a.astype(int), a.astype(np.float32), changed,
-        a.reshape(-1), a.tolist(), a[::-1], np.zeros_like(a), a * 0 + 3, floats * 1e200, floats * 1e-300, a[..., :1], a[:1], np.array(5),
-        np.asfortranarray(a), a.astype(object), a.astype(bool), a - 1, a.astype(np.int8),
+        a.T, a[None], a[..., None], a[:-1], np.concatenate([a, a]), a[..., :0], a[:0],
+        a.astype(int), a.astype(np.float32), changed, a.reshape(-1), a.tolist(), a[::-1],
+        np.zeros_like(a), a * 0 + 3, floats * 1e200, floats * 1e-300, a[..., :1], a[:1],
+        np.array(5), np.asfortranarray(a), a.astype(object), a.astype(bool), a - 1,
+        a.astype(np.int8),
     ]  # fmt: skip
     i = int(rng.integers(len(wrong) + len(maybe)))
-    tail = name == "X" or not spoiled.size  # NaN at the end of a sequence is legal
-    tail = tail or name in ("ell", "a") and spoiled.min() == -np.inf and not np.isnan(spoiled).any()  # the log of 0
-    legal = tail and i == len(wrong) - 1 or not a.size and i == 3
+    end = name == "X" or not spoiled.size  # nan at the end of a sequence is legal
+    log_of_0 = name in ("ell", "a") and spoiled.min(initial=0) == -np.inf
+    legal = ((end or log_of_0) and i == len(wrong) - 1) or (not a.size and i == 3)
     return (wrong + maybe)[i], i < len(wrong) and not legal
 
 
@@ -253,14 +313,19 @@ def odd_theta(theta, rng):
     if rng.random() < 0.3:
         size = float(rng.choice([1e3, 1e10, 1e100, 1e200, 1e300, 1e-300]))
         return theta | {key: theta[key] * size}, False
-    value, never = odd_array(theta[key], key, rng) if rng.random() < 0.7 else odd_kind(theta[key], rng)
+    value, never = (
+        odd_array(theta[key], key, rng) if rng.random() < 0.7 else odd_kind(theta[key], rng)
+    )
     return theta | {key: value}, never
 
 
 def odd_rnn(rnn, rng):
     """Another structure than the one that theta and X belong to."""
     other = Gaussian(3) if isinstance(rnn.emission, Categorical) else Categorical(2)
-    changes = [{"hidden": rnn.hidden + 1}, {"particles": 3}, {"transition": "linear"}, {"transition": "tanh"}, {"emission": other}, {}]
+    changes = [
+        {"hidden": rnn.hidden + 1}, {"particles": 3}, {"transition": "linear"},
+        {"transition": "tanh"}, {"emission": other}, {},
+    ]  # fmt: skip
     return replace(rnn, **changes[rng.integers(len(changes))])
 
 
@@ -273,15 +338,17 @@ def attempt(call, arguments):
     try:
         keyword = {n for n, p in parameters(call).items() if p.kind is p.KEYWORD_ONLY}
         return "right", call(
-            *(a for n, a in arguments.items() if n not in keyword), **{n: a for n, a in arguments.items() if n in keyword}
+            *(a for n, a in arguments.items() if n not in keyword),
+            **{n: a for n, a in arguments.items() if n in keyword},
         )
     except Slow:
         return "slow", ""
     except ValueError as error:
         text = str(error)
-        names = {*arguments, "X", *(k for k in arguments.get("theta") or () if isinstance(k, str))} if isinstance(arguments.get("theta"), dict) else {*arguments}
-        names |= {a for a in arguments.values() if isinstance(a, str) and a}  # the `name` of a check
-        found = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
+        theta = arguments.get("theta")
+        names = {*arguments, *(map(str, theta) if isinstance(theta, dict) else ())}
+        names |= {"X", arguments.get("name", "X")}
+        found = any(re.search(rf"(?<!\w){re.escape(str(name))}(?!\w)", text) for name in names)
         ours = error_is_ours(error)
         return ("sentence" if found and ours else "deep"), text
     except Exception as error:
@@ -311,10 +378,12 @@ def numbers(result):
 
 
 def silent(name, result):
-    """Whether a result holds what no function documents: nan, inf, or -inf where nothing is a log probability."""
+    """Whether a result holds nan or inf, or -inf where nothing is a log probability."""
     values = np.array(list(numbers(result)))
     lowest = name.split(".")[-1] in NEVER_IMPOSSIBLE
-    return bool(np.isnan(values).any() or (values == np.inf).any() or lowest and np.isinf(values).any())
+    return bool(
+        np.isnan(values).any() or (values == np.inf).any() or (lowest and np.isinf(values).any())
+    )
 
 
 def once(rng, module, name, get):
@@ -322,14 +391,21 @@ def once(rng, module, name, get):
     good = fitting(name, module, scene(rng, module, name))
     call = get(good)
     known = parameters(call)
-    arguments = {n: good[n] if rng.random() < 0.8 or p.default is p.empty else p.default for n, p in known.items()}
-    if "eps" in arguments and "sigma" in arguments and (arguments["eps"] is None) != (arguments["sigma"] is None):
+    arguments = {
+        n: good[n] if rng.random() < 0.8 or p.default is p.empty else p.default
+        for n, p in known.items()
+    }
+    if (
+        "eps" in arguments
+        and "sigma" in arguments
+        and (arguments["eps"] is None) != (arguments["sigma"] is None)
+    ):
         arguments |= {"eps": good["eps"], "sigma": good["sigma"]}
     if arguments.get("eps", 0) is None:
         arguments = {n: None if n == "log_w" else a for n, a in arguments.items()}
     what, never, chance = "legal", False, rng.random()
     free = [n for n in arguments if n not in SETTINGS]
-    if chance > 0.2 or len(free) == 1 and chance > 0.1:
+    if chance > 0.2 or (len(free) == 1 and chance > 0.1):
         what = free[rng.integers(len(free))]
         arguments[what], never = odd(arguments[what], what, known[what].default is None, rng)
     elif chance > 0.1:
@@ -339,9 +415,16 @@ def once(rng, module, name, get):
     kind, result = attempt(call, arguments)
     if kind == "right" and silent(name, result) and name not in TAKES_ANYTHING:
         kind = "silent"
-    elif name in ("eq18", "eq25") and what == "q":  # all lines of the appendix take q; these two do not use it
+    elif (
+        name in ("eq18", "eq25") and what == "q"
+    ):  # all lines of the appendix take q; these two do not use it
         pass
-    elif kind == "right" and never and name not in TAKES_ANYTHING and (name, arguments[what]) != ("check_positive", np.inf):
+    elif (
+        kind == "right"
+        and never
+        and name not in TAKES_ANYTHING
+        and (name, arguments[what]) != ("check_positive", np.inf)
+    ):
         kind = "nonsense"
     elif kind in ("sentence", "deep") and what == "legal" and not legal_refusal(name, result):
         kind = "nonsense"
@@ -351,10 +434,19 @@ def once(rng, module, name, get):
 
 def legal_refusal(name, text):
     """One draw has no error, which T = 1 gives; `predict` needs a grid for numbers."""
-    return name == "K_estimate" and "draws" in text or name == "predict" and "grid" in text
+    return (name == "K_estimate" and "draws" in text) or (name == "predict" and "grid" in text)
 
 
 def main():
+    """Run and report, in a folder of its own, where a string is a path to `save`."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        code = run()
+        os.chdir("/")
+    sys.exit(code)
+
+
+def run():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -364,7 +456,6 @@ def main():
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, _alarm)
     rng = np.random.default_rng(chosen.seed)
-    os.chdir(FOLDER)  # a string is a path to `save`
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     modules = [chosen.module] if chosen.module else MODULES + OTHERS
     every = [(module, name, get) for module in modules for name, get in doors(module)]
@@ -378,15 +469,19 @@ def main():
         done += not apart or chosen.module in OTHERS
         if done == chosen.n:
             break
-    for kind in [*CLASSES[2:], *(f"({c})" for c in CLASSES[2:])]:
+    shown = CLASSES[2:] if not chosen.module else (*CLASSES[2:], *(f"({c})" for c in CLASSES[2:]))
+    for kind in shown:
         for story in stories[kind][: chosen.show]:
             print(f"{kind}: {story}")
-    sys.exit(report(counts, chosen, len(every)))
+    return report(counts, chosen, len(every))
 
 
 def report(counts, chosen, functions):
     """Print the table; 1 where it is not good enough."""
-    print(f"{chosen.n} inputs to doors, seed {chosen.seed}, {functions} functions\n\n{'':12}" + "".join(f"{c:>10}" for c in CLASSES))
+    print(
+        f"{chosen.n} inputs to doors, seed {chosen.seed}, {functions} functions\n\n{'':12}"
+        + "".join(f"{c:>10}" for c in CLASSES)
+    )
     total = sum((count for module, count in counts.items() if module[0] != "("), Counter())
     for module, count in [*sorted(counts.items()), ("all doors", total)]:
         print(f"{module:12}" + "".join(f"{count[c]:10}" for c in CLASSES))

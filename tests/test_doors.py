@@ -1,4 +1,7 @@
-"""What makes no sense is refused in one sentence that names the argument; `odd_inputs` tries much more of it."""
+"""What makes no sense is refused in one sentence that names the argument.
+
+`odd_inputs` tries much more of it.
+"""
 
 import math
 
@@ -10,7 +13,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from rnnvae_ref import (
     RNN,
-    Categorical,
     F,
     Gaussian,
     K_noise,
@@ -28,7 +30,7 @@ from rnnvae_ref import (
     resampling,
     table,
 )  # fmt: skip
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
+from rnnvae_ref.inference import TWO_POINT, Normal
 from rnnvae_ref.numerics import check_positive
 from rnnvae_ref.paper import Case
 from tests.models import random_model
@@ -81,8 +83,14 @@ REFUSED = [
     ("P1 must be", lambda: kalman.log_p(*LINEAR, 0.5, [[math.nan]])),
     ("P1 must be", lambda: kalman.log_p(*LINEAR, 0.5, "unit")),
     ("P1 must be a covariance", lambda: kalman.log_p(*LINEAR, 0.5, [[-1.0]])),
-    ("P1 must be a covariance", lambda: kalman.K(*random_model("gaussian", "linear"), 0.5, [[1.0, 0.5], [0.0, 1.0]])),
-    ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.array([0.0, math.nan]))),
+    (
+        "P1 must be a covariance",
+        lambda: kalman.K(*random_model("gaussian", "linear"), 0.5, [[1.0, 0.5], [0.0, 1.0]]),
+    ),
+    (
+        "evidence must be",
+        lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.array([0.0, math.nan])),
+    ),
     ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, "exact")),
     ("mean must be", lambda: Normal("zero")),
     ("mean must be", lambda: Normal(math.nan)),
@@ -97,11 +105,20 @@ REFUSED = [
     (r"law \(or p, q\) must be", lambda: bound.log_importance(*MODEL, H, 0.5, TWO_POINT, "q")),
     (r"law \(or p, q\) must be", lambda: appendix.eq18(*PAIR, 0.5, None, TWO_POINT)),
     (r"law \(or p, q\) must be", lambda: appendix.eq26(*PAIR, 0.5, TWO_POINT, None)),
-    *(("s must be a positive number", lambda s=s: check_positive("s", s)) for s in (True, "1", 0.0, math.nan)),
+    *(
+        ("s must be a positive number", lambda s=s: check_positive("s", s))
+        for s in (True, "1", 0.0, math.nan)
+    ),
     ("apart must be", lambda: MODEL[0].init(rng(0), apart="no")),
-    ("share must be a finite number, 0 or larger, 1 or smaller; got -1", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS, -1)),
+    (
+        "share must be a finite number, 0 or larger, 1 or smaller; got -1",
+        lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS, -1),
+    ),
     ("uniforms must lie", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, 7 + UNIFORMS)),
-    ("uniforms must be", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS + math.nan)),
+    (
+        "uniforms must be",
+        lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS + math.nan),
+    ),
     ("uniforms must be", lambda: resampling.multinomial("any")),
     ("choose must be", lambda: resampling.resampled(*PAIR, DRAWN, 0.5, "any")),
     ("points must be a whole number, 21 to", lambda: quadrature.log_p(*MODEL, 0.1, points=5)),
@@ -140,18 +157,41 @@ REFUSED = [
     ("eps must be", lambda: K_noise(*MODEL, masked(EPS), 0.5)),
     ("grid must be", lambda: Gaussian(2).density(MODEL[1], H, masked(np.zeros((1, 2))))),
     # what leaves float64
-    (r"theta\['log_s'\] must lie", lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([-700.0, 0.0])))),
-    (r"theta\['log_s'\] must lie", lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([710.0, 0.0])))),
+    (
+        r"theta\['log_s'\] must lie",
+        lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([-700.0, 0.0]))),
+    ),
+    (
+        r"theta\['log_s'\] must lie",
+        lambda: log_likelihood(*with_theta(MODEL, log_s=np.array([710.0, 0.0]))),
+    ),
     ("X must be", lambda: particles.sticky_mixture(*PAIR[:2], 1e200 * PAIR[2], 0.3)),
-    ("X must be", lambda: resampling.resampled_bound(*PAIR[:2], 1e200 * PAIR[2], DRAWN, 0.5, UNIFORMS)),
-    ("of this X and theta must be", lambda: log_likelihood(*with_theta(LINEAR, W=np.array([[1e120]])))),
-    (r"theta\['W'\] lets grow", lambda: kalman.log_p(*with_theta(LINEAR, W=np.array([[1e76]]), C=np.zeros((1, 2))), 0.5)),
-    ("of this theta and T must be", lambda: kalman.penalty(*with_theta(LINEAR, W=np.array([[1e76]]))[:2], 3, 0.5)),
-    ("at this X and theta", lambda: noise.small_noise(*with_theta(MODEL, C=np.array([[1e70, 1e70]])))),
+    (
+        "X must be",
+        lambda: resampling.resampled_bound(*PAIR[:2], 1e200 * PAIR[2], DRAWN, 0.5, UNIFORMS),
+    ),
+    (
+        "of this X and theta must be",
+        lambda: log_likelihood(*with_theta(LINEAR, W=np.array([[1e120]]))),
+    ),
+    (
+        r"theta\['W'\] lets grow",
+        lambda: kalman.log_p(*with_theta(LINEAR, W=np.array([[1e76]]), C=np.zeros((1, 2))), 0.5),
+    ),
+    (
+        "of this theta and T must be",
+        lambda: kalman.penalty(*with_theta(LINEAR, W=np.array([[1e76]]))[:2], 3, 0.5),
+    ),
+    (
+        "at this X and theta",
+        lambda: noise.small_noise(*with_theta(MODEL, C=np.array([[1e70, 1e70]]))),
+    ),
 ]
 
 
-@pytest.mark.parametrize("message, call", REFUSED, ids=[f"{i}-{message}" for i, (message, _) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    "message, call", REFUSED, ids=[f"{i}-{message}" for i, (message, _) in enumerate(REFUSED)]
+)
 def test_one_sentence_names_the_argument(message, call):
     with pytest.raises(ValueError, match=message):
         call()
@@ -159,7 +199,9 @@ def test_one_sentence_names_the_argument(message, call):
 
 def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
     monkeypatch.setattr(quadrature, "MOST_WORK", 1e5)
-    with pytest.raises(ValueError, match=r"needs a larger grid .* or 1e\+05 entries: .* try fewer sequences"):
+    with pytest.raises(
+        ValueError, match=r"needs a larger grid .* or 1e\+05 entries: .* try fewer sequences"
+    ):
         quadrature.log_p(*MODEL, 1e6)
 
 
@@ -169,13 +211,19 @@ def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
 def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
     model = examples.counterexample()
     for sigma in (1e-13, 1e-10, 1e-5):
-        assert_allclose(bound.log_marginal(*model, sigma, TWO_POINT), bound.log_evidence(*model, sigma, TWO_POINT), rtol=1e-12)
+        assert_allclose(
+            bound.log_marginal(*model, sigma, TWO_POINT),
+            bound.log_evidence(*model, sigma, TWO_POINT),
+            rtol=1e-12,
+        )
     with pytest.raises(ValueError, match="sigma must be larger to tell the nodes"):
         bound.log_marginal(*model, 1e-16, TWO_POINT)
 
 
 def test_a_discrete_law_finds_its_nodes_where_h_is_near_a_million():
-    rnn, theta, X = with_theta(LINEAR, h1=np.array([[1e6]]), W=np.array([[1.0]]), C=np.full((1, 2), 1e-6))
+    rnn, theta, X = with_theta(
+        LINEAR, h1=np.array([[1e6]]), W=np.array([[1.0]]), C=np.full((1, 2), 1e-6)
+    )
     for sigma in (0.5, 1e-6):
         exact = enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)
         assert_allclose(bound.log_marginal(rnn, theta, X, sigma, TWO_POINT), exact, rtol=1e-9)
@@ -191,5 +239,5 @@ def test_the_gradient_is_finite_as_far_as_log_s_may_go():
         log_likelihood(*with_theta(MODEL, log_s=np.full(2, -240.0)))
     for log_s in (-150.0, 150.0):
         rnn, theta, X = with_theta(MODEL, log_s=np.full(2, log_s))
-        g = grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)  # noqa: B023
+        g = grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)
         assert all(np.isfinite(value).all() for value in g.values())
