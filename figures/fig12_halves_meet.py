@@ -6,7 +6,7 @@ with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Jensen's b
 largest is 0 for L = 1, and moves towards that of the truth as L grows; with resampling few
 particles are enough. "Noise-free dynamics is optimal" is a statement about one particle.
 Falsified by: a best sigma that stays at 0, or that falls with L.
-Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws (at least 8) x 0 steps. Time: 6 s.
+Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws (at least 8). Time: 6 s.
 """
 
 import matplotlib.pyplot as plt

@@ -48,15 +48,29 @@ SETTINGS = {  # L, equation, start apart
     "(26), L = 2, apart":  (2, "26", True),
 }
 RANDOM = {  # m: (L, D, h free)
-    8: ((1, 6, False), (2, 6, False), (4, 6, False), (8, 6, False), (1, 7, False), (1, 10, False), (1, 24, False), (1, 6, True)),
+    8: (
+        *((L, 6, False) for L in (1, 2, 4, 8)),
+        *((1, D, False) for D in (7, 10, 24)),
+        (1, 6, True),
+    ),
     2: ((1, 2, False), (2, 2, False), (4, 2, False), (1, 3, False)),
 }
-TEXT = {"one": (1, "17", False), "one, apart": (1, "17", True), "(17), L = 4, apart": (4, "17", True)}
+CHAIN = {
+    "one particle, apart": (1, "17", True),
+    "(17), L = 2, apart":  (2, "17", True),
+    "(17), L = 4, apart":  (4, "17", True),
+}
+TEXT = {
+    "one":                (1, "17", False),
+    "one, apart":         (1, "17", True),
+    "(17), L = 4, apart": (4, "17", True),
+}
 # fmt: on
 COLOURS = dict(zip(SETTINGS, (style.RNN, style.SKY, style.PER_STEP, style.TRAJECTORY), strict=True))
 STUDY = {"seeds": 5, "steps": 1500, "sizes": (2, 3, 4), "starts": 30, "study": True}
 cue = lambda rng, count: data.cue_language(rng, N, M, T, count)
 answers = lambda a: a[1::2]
+late = lambda a: a[10:]  # a mixture of the h_1^l, before the particles have met, is another matter
 
 
 def compute(rng, *, seeds=2, steps=500, sizes=(2, 3), starts=6, study=False):
@@ -66,49 +80,39 @@ def compute(rng, *, seeds=2, steps=500, sizes=(2, 3), starts=6, study=False):
     numbers = {
         "written down": written_down(first),
         "cue": {str(D): cells(first, cue, D, SETTINGS, seeds, steps, answers) for D in sizes},
-        "fork": {"3": cells(second, fork, 3, SETTINGS, seeds, steps)},
-        "cue found": {str(D): best_found(third, P[N:, :N], D, starts, 1000) for D in sizes[:2]},
+        "fork": {"3": cells(second, fork, 3, SETTINGS, seeds * (1 + study), steps, late)},
+        "cue found": {
+            str(D): best_found(third, P[N:, :N], D, starts, 100 * starts) for D in sizes[:2]
+        },
         "fork found": {str(D): best_found(third, fork_P, D, starts, 500) for D in (1, 2, 3)},
     }
     return numbers | (all_of_study(more, seeds, steps) if study else {})
 
 
 def all_of_study(rngs, seeds, steps):
-    laws = [random_successors(rngs[0], 8) for _ in range(seeds)]
-    chain = lambda rng, count: data.markov_chain(rng, laws[0], T, count)
-    settings = {name: SETTINGS[name] for name in list(SETTINGS)[1:3]}
+    r"""The other panels. Their settings are in the protocol."""
+    laws = {m: [random_successors(rngs[0], m) for _ in range(seeds)] for m in RANDOM}
     pairs = {n: data.cue_law(n, 2)[1][n:, :n] for n in (6, 12, 16)}
+    chain = lambda rng, count: data.markov_chain(rng, laws[8][0], T, count)
+    settings = [(L, delta) for L in (2, 1) for delta in (0.0, 0.001, 0.01, 0.03)]
+    texts = (("characters", 4), ("characters", 8), ("words", 8))
     return {
-        "pairs": {str(n): best_found(rngs[0], P, 2, 10, 1000) for n, P in pairs.items()},
-        "random": {
-            f"m = {m}, L = {L}, D = {D}" + ", h free" * free: [
-                min(best_found(rngs[0], P, D, 5, 1000, L, free)) for P in sets
-            ]
-            for m, sets in {
-                8: laws,
-                2: [random_successors(rngs[0], 2) for _ in range(seeds)],
-            }.items()
-            for L, D, free in RANDOM[m]
-        },
-        "chain": cells(
-            rngs[1],
-            chain,
-            6,
-            {**settings, "(17), L = 4, apart": (4, "17", True)},
-            2,
-            steps,
-            lambda a: a[1:],
-        ),
+        "pairs": {str(n): best_found(rngs[0], P, 2, 10, 3000) for n, P in pairs.items()},
+        "random": random_panel(rngs[0], laws),
+        "chain": cells(rngs[1], chain, 6, CHAIN, 3, steps, late),
         "basin": {
-            f"{L}, {delta}": basin(rngs[2], L, delta, 3, steps // 2)
-            for L in (2, 1)
-            for delta in (0.0, 0.001, 0.003, 0.01)
+            f"{L}, {delta}": basin(rngs[2], L, delta, 3, steps // 2) for L, delta in settings
         },
-        "text": {
-            f"{level}, D = {D}": text(rngs[3], level, D, 3)
-            for level, D in (("characters", 4), ("characters", 8), ("words", 8))
-        },
+        "text": {f"{level}, D = {D}": text(rngs[3], level, D, 3) for level, D in texts},
     }
+
+
+def random_panel(rng, laws):
+    r"""The best of 5 starts on each of the sets, for every setting."""
+    name = lambda m, L, D, free: f"m = {m}, L = {L}, D = {D}" + ", h free" * free
+    best = lambda P, L, D, free: best_found(rng, P, D, 5, 1000, L, free)[0]
+    settings = [(m, *setting) for m in RANDOM for setting in RANDOM[m]]
+    return {name(m, *rest): [best(P, *rest) for P in laws[m]] for m, *rest in settings}
 
 
 def written_down(rng):
@@ -172,38 +176,34 @@ def random_successors(rng, m, V=64):
 
 
 def best_found(rng, P, D, starts, steps, L=1, free=True):
-    r"""The smallest losses, sorted, nats: mean over rows of KL(P_x || (1/L) sum_l softmax(h_x^l C +
-    c)), by L-BFGS from random starts.
+    r"""What L-BFGS loses from each of some random starts on P[x, y], sorted, nats: `table_loss`."""
+    K, V = P.shape
+    options = {"maxiter": steps, "maxfun": 2 * steps}
+    loss = lambda flat: table_loss(flat, P, D, L, free)
+    begin = lambda: rng.standard_normal(K * D + D * V + V + L * D)
+    run = lambda: minimize(loss, begin(), jac=True, method="L-BFGS-B", options=options)
+    return sorted(run().fun for _ in range(starts))
 
-    h_x^l = tanh(U_x + a_l), or one particle with any h_x, `free`.
+
+def table_loss(flat, P, D, L, free):
+    r"""Mean over rows of KL(P_x || (1/L) sum_l softmax(h_x^l C + c)), and its gradient.
+
+    h_x^l = tanh(U_x + a_l), or one particle with any h_x, `free`; flat holds U, C, c and a.
     """
     K, V = P.shape
-    cuts, entropy = np.cumsum([K * D, D * V, V]), -np.sum(P * np.log(np.where(P > 0, P, 1.0))) / K
-
-    def loss(flat):
-        U, C, c, a = np.split(flat, cuts)
-        h = (a.reshape(L, 1, D) + U.reshape(K, D)).reshape(-1, D)
-        h, C = h if free else np.tanh(h), C.reshape(D, V)
-        z = h @ C + c
-        p = np.exp(z - z.max(axis=1, keepdims=True))
-        p = (p / p.sum(axis=1, keepdims=True)).reshape(L, K, V)
-        mixture = np.maximum(p.mean(axis=0), 1e-300)
-        r = (
-            p * (P / (L * mixture)) / K
-        )  # each particle's responsibility for each y, times P[x, y] / K
-        dz = (r.sum(axis=2, keepdims=True) * p - r).reshape(-1, V)
-        dh = (dz @ C.T * (1.0 if free else 1.0 - h**2)).reshape(L, K, D)
-        g = [dh.sum(axis=0).ravel(), (h.T @ dz).ravel(), dz.sum(axis=0), dh.sum(axis=1).ravel()]
-        return -np.sum(P * np.log(mixture)) / K - entropy, np.concatenate(g)
-
-    settings = {
-        "jac": True,
-        "method": "L-BFGS-B",
-        "options": {"maxiter": steps, "maxfun": 2 * steps},
-    }
-    return sorted(
-        minimize(loss, rng.standard_normal(cuts[-1] + L * D), **settings).fun for _ in range(starts)
-    )
+    U, C, c, a = np.split(flat, np.cumsum([K * D, D * V, V]))
+    h, C = (a.reshape(L, 1, D) + U.reshape(K, D)).reshape(-1, D), C.reshape(D, V)
+    h = h if free else np.tanh(h)
+    z = h @ C + c
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p = (p / p.sum(axis=1, keepdims=True)).reshape(L, K, V)
+    mixture = np.maximum(p.mean(axis=0), 1e-300)
+    r = p * (P / (L * mixture)) / K  # each particle's responsibility for y, times P[x, y] / K
+    dz = (r.sum(axis=2, keepdims=True) * p - r).reshape(-1, V)
+    dh = (dz @ C.T * (1.0 if free else 1.0 - h**2)).reshape(L, K, D)
+    g = [dh.sum(axis=0).ravel(), (h.T @ dz).ravel(), dz.sum(axis=0), dh.sum(axis=1).ravel()]
+    log_ratio = np.log(np.where(P > 0, P, 1.0)) - np.log(mixture)
+    return np.sum(P * log_ratio) / K, np.concatenate(g)
 
 
 def basin(rng, L, delta, seeds, steps):
@@ -243,19 +243,13 @@ def text(rng, level, D, seeds):
         found[f"{n}-gram"] = [
             score(n, min((0.3, 3.0, 30.0), key=lambda a: score(n, a, "validation")), "test")
         ]
+    settings = {"scored": late, "step_size": 0.01, "batch": 16}
     for name, (L, equation, apart) in TEXT.items():
-        run = lambda r, rnn: train(
-            rnn,
-            rnn.init(r, apart=apart),
-            sets,
-            equation,
-            r,
-            1000,
-            lambda a: a[10:],
-            step_size=0.01,
-            batch=16,
-        )
-        found[name] = [run(r, RNN(Categorical(V), D, L))[0] / unit for r in rng.spawn(seeds)]
+        rnn = RNN(Categorical(V), D, L)
+        runs = [(r, rnn.init(r, apart=apart)) for r in rng.spawn(seeds)]
+        found[name] = [
+            train(rnn, start, sets, equation, r, 1000, **settings)[0] / unit for r, start in runs
+        ]
     return found
 
 
@@ -272,30 +266,29 @@ def headline(numbers):
         for D, settings in numbers[part].items():
             for name, runs in settings.items():
                 found[f"{part}, D = {D}: nats {unit} lost, {name}, median"] = (median(runs), 0.1)
-    for n, values in numbers.get("pairs", {}).items():
-        found[f"cue, n = {n}, D = 2: nats an answer lost, best found"] = (values[0], 0.05)
-    for name, values in numbers.get("random", {}).items():
-        found[f"random successors, {name}: nats lost, median"] = (float(np.median(values)), 0.03)
-    found |= {
-        f"chain: nats a step lost, {name}, median": (median(v), 0.05)
-        for name, v in numbers.get("chain", {}).items()
-    }
-    for name, runs in numbers.get("basin", {}).items():
-        found[f"basin, L, delta = {name}: nats an answer lost after training, median"] = (
-            float(np.median(runs, axis=0)[1]),
-            0.5,
-        )
-    for level, rows in numbers.get("text", {}).items():
-        scores = {name: v for name, v in rows.items() if name != "source"}
-        found |= {
-            f"text, {level}: {name}, median": (float(np.median(v)), 0.08)
-            for name, v in scores.items()
-        }
+    return found | (study_headline(numbers) if "random" in numbers else {})
+
+
+def study_headline(numbers):
+    found = {}
+    for n, v in numbers["pairs"].items():
+        found[f"cue, n = {n}, D = 2: nats an answer lost, best found"] = (v[0], 0.05)
+    for name, v in numbers["random"].items():
+        found[f"random successors, {name}: nats lost, median"] = (float(np.median(v)), 0.05)
+    for name, v in numbers["chain"].items():
+        found[f"random successors as an RNN: nats a step lost, {name}, median"] = (median(v), 0.05)
+    for name, v in numbers["basin"].items():
+        after = float(np.median(v, axis=0)[1])
+        found[f"basin, L, delta = {name}: nats an answer lost, median"] = (after, 0.5 + 0.5 * after)
+    for level, scores in numbers["text"].items():
+        for name in [name for name in scores if name != "source"]:
+            value = float(np.median(scores[name]))
+            found[f"text, {level}: {name}, median"] = (value, 0.08)
     return found
 
 
 def median(runs):
-    return float(np.median([loss for loss, _ in runs]))
+    return float(np.median(lost(runs)))
 
 
 def plot(numbers):
@@ -314,30 +307,23 @@ def plot(numbers):
         )
         axis.tick_params(axis="y", labelsize=8)
         axis.set_xlabel(title, loc="right", fontsize=9)
-    known = [Line2D([], [], color=style.EXACT, label="proved: one particle is never below")]
-    known += [
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker="D",
-            color=style.BASELINE,
-            label="written down, with its parameters",
-        )
-    ]
-    known += [
-        Line2D(
-            [], [], ls="", marker="o", mfc="none", color=style.RNN, label="best found, one particle"
-        )
-    ]
-    tried = [
-        Line2D([], [], ls="", marker="_", ms=9, mew=3, color=c, label=f"trained: {name}")
-        for name, c in COLOURS.items()
-    ]
-    figure.legend(
-        handles=known + tried, loc="outside upper left", ncols=2, fontsize=8, columnspacing=1.0
-    )
+    kinds(figure)
     return figure
+
+
+def kinds(figure):
+    r"""What is proved, what is written down, what is found and what is trained, once, above all."""
+    line = lambda label, **look: Line2D([], [], label=label, **look)
+    point = lambda label, marker, colour: line(
+        label, ls="", marker=marker, mfc="none", color=colour
+    )
+    known = [line("proved: one particle is never below", color=style.EXACT)]
+    known += [line("written down, its parameters", ls="", marker="D", color=style.BASELINE)]
+    known += [point("best found, one particle", "o", style.RNN)]
+    known += [
+        line(f"trained: {k}", ls="", marker="_", ms=9, mew=3, color=c) for k, c in COLOURS.items()
+    ]
+    figure.legend(handles=known, loc="outside upper left", ncols=2, fontsize=8, columnspacing=1.0)
 
 
 def cue_panel(axis, numbers):
@@ -365,29 +351,48 @@ def cue_panel(axis, numbers):
     axis.set_ylabel("cue language: nats an\nanswer above the truth")
 
 
-# fmt: off
 def panels_of(numbers):
     r"""Every other panel: its title, and its rows (label, values, colour, how they are drawn)."""
-    row = lambda label, values, colour, draw=style.strip: (label, values, colour, draw)
-    mark = lambda axis, y, values, colour: axis.plot(values, [y], "D", ms=6, color=colour)
-    circle = lambda axis, y, values, colour: axis.plot(values[:1], [y], "o", mfc="none", color=colour)
-    losses = lambda runs: [loss for loss, _ in runs]
-    colour = lambda name: style.PER_STEP if "17" in name or "L = 1" not in name and "L =" in name else style.RNN
-    fork = [row("(17), D = 2, written down", numbers["written down"]["fork, (17)"][:1], style.PER_STEP, mark)]
-    fork += [row(f"one particle, D = {D}, best found", v, style.RNN, circle) for D, v in numbers["fork found"].items()]
-    fork += [row(f"D = {D}, {name}", losses(v), COLOURS[name]) for D, cells in numbers["fork"].items() for name, v in cells.items()]
+    mark = lambda axis, y, values, colour: axis.plot(values[:1], [y], "D", ms=6, color=colour)
+    circle = lambda axis, y, values, colour: axis.plot(values[0], y, "o", mfc="none", color=colour)
+    solved, found = numbers["written down"]["fork, (17)"], numbers["fork found"]
+    fork = [("(17), D = 2, written down", solved, style.PER_STEP, mark)]
+    fork += [(f"one particle, D = {D}, best found", v, style.RNN, circle) for D, v in found.items()]
+    for D, settings in numbers["fork"].items():
+        fork += [
+            (f"D = {D}, {name}", lost(v), COLOURS[name], style.strip)
+            for name, v in settings.items()
+        ]
     panels = {"fork in symbols: nats a step above the truth": fork}
+    rows = lambda table: [(k, v, colour(k), style.strip) for k, v in table.items()]
     if "random" in numbers:
-        panels |= {
-            "random successors: nats above the truth, a mark for each set": [row(k, v, colour(k)) for k, v in numbers["random"].items()],
-            "the first set as an RNN, D = 6: nats a step above the truth": [row(k, losses(v), colour(k)) for k, v in numbers["chain"].items()],
-            "from the written-down point, disturbed by delta: nats an answer": [
-                row(("(17), D = 2, delta = " if k[0] == "2" else "one particle, D = 3, delta = ") + k[3:], [after for _, after in v],
-                    style.PER_STEP if k[0] == "2" else style.RNN) for k, v in numbers["basin"].items()],
+        as_rnn = {f"m = 8, D = 6, RNN, {name}": lost(v) for name, v in numbers["chain"].items()}
+        start = {"2": "(17), D = 2, delta =", "1": "one particle, D = 3, delta ="}
+        after = {
+            f"{start[k[0]]} {k[3:]}": [row[1] for row in v] for k, v in numbers["basin"].items()
         }
-    for name, scores in numbers.get("text", {}).items():
-        unit = "bits a character" if "characters" in name else "nats a word"
-        panels[f"help texts of Python, {name}: {unit}, held out"] = [
-            row(k, v, style.BASELINE if "gram" in k else colour(k)) for k, v in scores.items() if k != "source"]
+        panels["random successors: nats above the truth"] = rows(numbers["random"] | as_rnn)
+        panels["from the written-down point, disturbed: nats an answer"] = rows(after)
+        panels["help texts: bits or nats a symbol above one particle's median"] = rows(
+            gained(numbers)
+        )
     return panels
-# fmt: on
+
+
+def gained(numbers):
+    r"""What each run on the help texts loses against the median of one particle, usual start."""
+    found = {}
+    for level, scores in numbers["text"].items():
+        for name in TEXT:
+            found[f"{level}: {name}"] = np.array(scores[name]) - np.median(scores["one"])
+    return found
+
+
+def colour(label):
+    r"""Of a row: a baseline, several particles, or one."""
+    several = any(word in label for word in ("(17)", "L = 2", "L = 4", "L = 8"))
+    return style.BASELINE if "gram" in label else style.PER_STEP if several else style.RNN
+
+
+def lost(runs):
+    return [loss for loss, _ in runs]

@@ -31,7 +31,7 @@ def on_screen(text):
         words for cell in cells for words in re.findall(r"figures? ((?:\d+(?:, | and )?)+)", cell)
     ]
     numbers = dict.fromkeys(number for words in lists for number in re.findall(r"\d+", words))
-    return chosen(list(numbers))
+    return [name for number in numbers for name in chosen([number])]
 
 
 def rows_of(figure):

@@ -16,7 +16,7 @@ marked * are the 60-minute path; `numerics` and `kernels` can be skipped on a fi
   * bound          Section 2.2, Eqs. (9)-(15)
     noise          Section 2.3, Eq. (16)
     appendix       Appendix A, Eqs. (18)-(26), line by line
-  * particles      Section 3.1, Eqs. (17), (26), (27), and the family that joins them
+  * particles      Section 3.1, Eqs. (17), (27), (26) with deltas, and the family that joins them
     resampling     particle filters; ours, not the paper's
     sampling       draws, predictions
     examples       small models whose answers are known
@@ -30,7 +30,7 @@ The paper's letters and ours:
     x_t, X   visible state, sequences (T, N) or (T, N, M)   f, F        Eqs. (1), (2)
     h_t, H   hidden state, trajectories (T, [S,] L, N, D)   q(X)        the data: np.mean over N
     h_1      theta["h1"] (L, D)                             q(H|X)      inference model, Eq. (6)
-    T, N, D  steps, sequences, hidden size                  K           the bound, Eq. (14)
+    T, N, D  steps, sequences, hidden size                  K           the bound (ELBO), Eq. (14)
     L, S     particles, noise samples                       script L    log p(X), spelled out
     V, M     symbols, visible dimensions                    eps, sigma  noise and its scale
     ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays

@@ -14,10 +14,11 @@ from rnnvae_ref import __version__, paper
 
 INTRODUCTION = """\
 The paper's equations, evaluated on a small model:
-T = 3 steps, D = 1 hidden unit, two sequences.
+T = 3 steps, D = 1 hidden unit, two sequences, unless a block says otherwise.
 """
 KEY = """
-All values are means over both sequences, in nats (1 and 2: hidden states).
+Columns: left side, relation, right side, |left - right|, verdict.
+All values are means over all entries, in nats (1 and 2: hidden states).
 The left value is this line of the paper.
 The right value is the line before, or a second way to compute this line.
 Where the paper writes >=, left is the larger side and right is this line.
@@ -26,6 +27,7 @@ holds*   true in a reading that the paper leaves open: deltas as the limit
          sigma -> 0 (8, 15); p(X) defined as the mixture of L models (18).
 departs  not true as printed: (17) and (27) are no lower bounds; they are the
          log likelihood of another model.
+A5 to C5 are propositions, not in the paper: derivations/README.md.
 A number shows one equation with its source: python -m rnnvae_ref 14"""
 
 
@@ -35,7 +37,7 @@ def main(words=None):
     case = paper.Case(args.emission, args.seed)
     if args.equation is not None:
         rows = [paper.evaluated(args.equation, case)]
-        print("\n".join([*described(args.equation), *map(line, rows)]))
+        print("\n".join([*described(args.equation), *map(line, rows), KEY]))
     else:
         rows = paper.evaluate(case)
         print(json.dumps([asdict(row) for row in rows], indent=1) if args.json else table(rows))

@@ -1,10 +1,13 @@
 r"""Section 2.2: the bound K on log p(X), Eqs. (9)-(15), each line of the derivation as a function.
 
-E_q(H|X)[.] is a mean over trajectories H (T, S, 1, N, D) that come from q: drawn,
-`F(rnn, theta, X, law.sample(...), sigma)`, or, for an exact answer, all of them,
-`F(rnn, theta, X, eps, sigma)` with `eps, log_w = enumeration.paths(...)` and their log
-probabilities under q as `log_w`. Per sequence in nats, (N,); E_q(X)[.] is `np.mean`.
-X without padding, but for (15).
+E_q(H|X)[.] is a mean over trajectories H (T, S, 1, N, D):
+
+    drawn:  H = F(rnn, theta, X, law.sample(...), sigma), no `log_w`
+    exact:  eps, log_w = enumeration.paths(...);  H = F(rnn, theta, X, eps, sigma)
+
+`log_w` are log probabilities under q. In Eqs. (11)-(13) the arguments p and q are the noise laws of
+p(H, X) and of q(H|X). Per sequence in nats, (N,); E_q(X)[.] is `np.mean`. X may be padded in
+Eqs. (9) and (15) only.
 """
 
 import autograd.numpy as np
@@ -35,8 +38,8 @@ def log_marginal(rnn, theta, X, sigma, law):
 def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (11).  log E_q(H|X)[ p(H, X) / q(H|X) ], nats, (N,), for noise laws p (model) and q.
 
-    Exact with `log_w`; with a sample of S trajectories it estimates log p(X) from below. It needs
-    q > 0 wherever p > 0.
+    Exact with all paths and their `log_w`. From a sample it is random: its mean is <= log p(X), a
+    single value may be above. Where q = 0 and p > 0, (11) is less than (10).
     """
     log_ratio = _log_ratio(rnn, theta, X, H, sigma, p, q)
     if log_w is None:
@@ -46,10 +49,10 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
 
 
 def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
-    r"""Eq. (12).  E_q(H|X)[ log p(H, X) / q(H|X) ] <= (11) by Jensen's inequality, nats, (N,).
+    r"""Eq. (12), the ELBO of any q.  E_q(H|X)[ log( p(H, X) / q(H|X) ) ] <= (11), nats, (N,).
 
-    Arguments as in `log_importance`. The line that the paper marks "Jensen's inequality", and (12),
-    which writes the same as products.
+    Both rows of the paper: the one marked "Jensen's inequality", and (12), where p and q are
+    products over t; the code sums their logs. Arguments as in `log_importance`.
     """
     return weighted_mean(_log_ratio(rnn, theta, X, H, sigma, p, q), log_w)
 
@@ -58,8 +61,8 @@ def factorised(rnn, theta, X, H, sigma, p, log_w=None):
     r"""Eq. (13).  K with q of Eq. (6), written out as products, nats, (N,).
 
     E_q[ log ( prod_t p(h_t|h_{t-1},x_{t-1}) p(x_t|h_t) / prod_t p(h_t|h_{t-1},x_{t-1}) ) ]. The
-    factors of the dynamics run over t = 2..T, those of the emission over t = 1..T. That the
-    products over the dynamics cancel is what Eq. (6) is for.
+    factors of the dynamics run over t = 2..T, those of the emission over t = 1..T. Eq. (6) makes
+    the two products over the dynamics equal, so they cancel, which gives Eq. (14).
     """
     dynamics = np.sum(log_p_h_steps(rnn, theta, X, H, sigma, p), axis=TIME)
     emissions = np.sum(log_p_x_steps(rnn, theta, X, H), axis=TIME)
@@ -71,14 +74,18 @@ def factorised(rnn, theta, X, H, sigma, p, log_w=None):
 def K(rnn, theta, X, H, log_w=None):
     r"""Eq. (14).  K = E_q(H|X)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,), q of Eq. (6).
 
-    The plain formula; `noise.K_noise` is the same as a function of the noise, Eq. (16), and fast.
+    H and `log_w` decide q; it is Eq. (14) only where they come from q of Eq. (6). The plain
+    formula; `noise.K_noise` is the same as a function of the noise, Eq. (16), and fast.
     """
     ell = log_p_x_steps(rnn, theta, X, H)
     return weighted_mean(np.sum(ell, axis=TIME), log_w)
 
 
 def K_steps(rnn, theta, X, H, log_w=None):
-    r"""E_q(H|X)[ log p(x_t | h_t) ], nats, (T, N). Only their sum, Eq. (14), is a bound."""
+    r"""E_q(H|X)[ log p(x_t | h_t) ], nats, (T, N): the terms of Eq. (14).
+
+    Their sum over t = 1..s bounds log p(x_1 .. x_s); one term alone bounds nothing.
+    """
     return weighted_mean(log_p_x_steps(rnn, theta, X, H), log_w)
 
 
@@ -102,7 +109,10 @@ def _log_ratio(rnn, theta, X, H, sigma, p, q):
     r"""log p(H, X) - log q(H|X), nats, (S, N)."""
     below = log_q(rnn, theta, X, H, sigma, q)
     _check_possible(below)
-    return log_joint(rnn, theta, X, H, sigma, p) - below
+    above = log_joint(rnn, theta, X, H, sigma, p)
+    if type(p) is not type(q):
+        raise ValueError("p and q must be of one kind, Normal or Discrete, to have a ratio")
+    return above - below
 
 
 def _check_possible(below):

@@ -1,7 +1,7 @@
-r"""Ground truth. Over a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths.
+r"""Ground truth: under a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths.
 
-No Monte Carlo: these are the numbers that every estimate is compared with. Everything here is
-differentiable in theta and sigma, and imports no objective.
+Exact up to rounding, no Monte Carlo. Values can be differentiated in theta and sigma. Nothing here
+comes from `likelihood` or `bound`, so that it can check them.
 """
 
 import autograd.numpy as np
@@ -14,7 +14,7 @@ MOST_PATHS = 1 << 18
 
 
 def paths(law, T, D):
-    r"""Every noise path of T - 1 steps in D dimensions, P = nodes^((T-1) D) of them.
+    r"""Every noise path of T - 1 steps in D dimensions: P = n^((T-1) D) for a law of n nodes.
 
     Returns eps (T-1, P, 1, 1, D) and log weights (P,). Raises ValueError where P would exceed 2^18,
     or the law has no nodes (`inference.gauss_hermite(n)` can replace `Normal`).
@@ -35,7 +35,7 @@ def paths(law, T, D):
 
 
 def model_paths(rnn, theta, X, law):
-    r"""The same for the T of these data and the D of this RNN, after a check of all three."""
+    r"""`paths` for the T of X and the D of rnn, after a check of rnn, theta and X."""
     X, _ = prepare(rnn, theta, X)
     return paths(law, len(X), rnn.hidden)
 
@@ -46,14 +46,17 @@ def log_p(rnn, theta, X, sigma, law):
 
 
 def log_p_steps(rnn, theta, X, sigma, law):
-    r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N): means of p(x_t | h_t) over filtered paths."""
+    r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N): log of the mean of p(x_t | h_t) over all paths.
+
+    Each path has the weight p(path | x_1 .. x_{t-1}).
+    """
     ell, log_w = _table(rnn, theta, X, sigma, law)
     log_w = log_w[:, None]  # log p(path), and after step t: log p(path | x_1 .. x_t)
     steps = []
     for ell_t in ell:
         joint = log_w + ell_t
         steps.append(log_sum_exp(joint, axis=0))
-        log_w = joint - steps[-1]
+        log_w = joint - steps[-1]  # now log p(path | x_1 .. x_t)
     return np.array(steps)
 
 

@@ -1,9 +1,9 @@
 r"""Section 2.1: the inference model, Eqs. (6)-(8).
 
-For densities of H the dynamics needs noise: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, with eps_t
-from a law. Eq. (6) takes q(h_t | x_{t-1}, h_{t-1}) to be the model's own p(h_t | h_{t-1}, x_{t-1});
-so p and q are the same function of their law, and another q is another law. The deltas of
-Eqs. (1)-(2) are the limit sigma -> 0.
+Without noise q(H|X) is a delta and has no density, so here the dynamics has noise:
+h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. The distribution of eps_t is the noise *law*. p and q are
+one function, `log_p_h_steps`, of a law: with the model's own law it is Eq. (6), with another law it
+is another q. sigma -> 0 gives the deltas of Eqs. (1)-(2).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,14 @@ from dataclasses import dataclass
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import (
-    TIME, check_array, check_count, check_number, check_rng, describe, untraced,
-)  # fmt: skip
+    TIME,
+    check_array,
+    check_count,
+    check_number,
+    check_rng,
+    describe,
+    untraced,
+)
 from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 
 
@@ -31,7 +37,7 @@ class Normal:
         return self.mean + rng.standard_normal(shape)
 
     def log_p_h(self, eps, sigma, rounding=0.0):
-        r"""Log density of h = f + sigma * eps: sum_d log N(eps_d; mean, 1) - log |sigma|."""
+        r"""Log density of h = f + sigma * eps: sum_d [ log N(eps_d; mean, 1) - log |sigma_d| ]."""
         log_normal = -0.5 * (eps - self.mean) ** 2 - 0.5 * np.log(2 * np.pi)
         return np.sum(log_normal - np.log(np.abs(sigma)), axis=-1)
 
@@ -64,12 +70,15 @@ class Discrete:
         r"""Log probability of h = f + sigma * eps, summed over coordinates; -inf where eps is no
         node.
 
-        rounding: how far eps, recovered from h, may be off. ValueError where nodes lie closer.
+        rounding: how far eps, computed back from h, may be off. ValueError where two nodes are
+        closer than 4 (1e-6 + rounding).
         """
         gaps = np.diff(np.sort(self.nodes))
         slack = 1e-6 + rounding
         if len(gaps) and slack > 0.25 * gaps.min():
-            wanted = "sigma must be larger to tell the nodes of the law apart"
+            wanted = (
+                "sigma, or the gap between the nodes of the law, must be larger to tell them apart"
+            )
             raise ValueError(f"{wanted}; got {untraced(sigma)}")
         distance = np.abs(np.expand_dims(untraced(eps), -1) - np.array(self.nodes))
         log_weight = np.log(self.weights)[distance.argmin(axis=-1)]
@@ -101,15 +110,15 @@ def log_p_h_steps(rnn, theta, X, H, sigma, law):
     check_sigma(rnn, sigma, nonzero=True)
     check_law("law (or p, q)", law)
     means = [f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]
-    means = np.reshape(np.array(means), H[1:].shape)
+    means = np.reshape(np.array(means), H[1:].shape)  # for T = 1 the list is empty
     eps = (H[1:] - means) / sigma
     return one_particle(law.log_p_h(eps, sigma, _rounding(H, sigma)))
 
 
 def log_q_steps(rnn, theta, X, H, sigma, law):
-    r"""Eq. (6).  log q(h_t | x_{t-1}, h_{t-1}) = log p(h_t | x_{t-1}, h_{t-1}), nats, (T-1, S, N).
+    r"""Eq. (6).  log q(h_t | x_{t-1}, h_{t-1}) for t = 2..T, nats, (T-1, S, N).
 
-    With the model's own noise law q is its dynamics; with another law it is another q. t = 2..T.
+    With the model's law it is log p(h_t | h_{t-1}, x_{t-1}); with another law it is another q.
     """
     return log_p_h_steps(rnn, theta, X, H, sigma, law)
 
@@ -136,7 +145,8 @@ def log_joint(rnn, theta, X, H, sigma, law):
 def log_posterior(rnn, theta, X, H, sigma, law, evidence):
     r"""Eq. (8), its right side.  log p(H|X) = log p(H, X) - log p(X), nats, (S, N), by Bayes' rule.
 
-    evidence: log p(X), (N,), from `enumeration.log_p`. It tends to `log_q` as sigma -> 0.
+    evidence: log p(X), (N,), from `enumeration.log_p` with the same sigma and law. The difference
+    log_posterior - log_q tends to 0 as sigma -> 0.
     DEPARTS: with noise they differ, unless prod_t p(x_t|h_t) is the same for all trajectories.
     """
     joint = log_joint(rnn, theta, X, H, sigma, law)
@@ -158,7 +168,7 @@ def _rounding(H, sigma):
 
 
 def _prepare(rnn, theta, X, H):
-    r"""X, checked and without padding, and H (T, S, 1, N, D) that belongs to it."""
+    r"""X, checked, without padding; ValueError also where H is not (T, S, 1, N, D) for X."""
     X = prepare_unpadded(rnn, theta, X)
     shape = np.shape(untraced(H))
     wanted = (X.shape[0], "S", "1", X.shape[1], rnn.hidden)

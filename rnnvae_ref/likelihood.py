@@ -1,8 +1,8 @@
 r"""Section 1.2: training by maximum likelihood, Eqs. (3)-(5).
 
-Every objective gives one number per sequence, (N,), in nats; E_q(X)[.] over the data is then
-`np.mean(...)`, and the argmax of Eqs. (3)-(5) is `fit(...)`. The paper's argmax leaves out h_1,
-which is a parameter too, and is learned.
+Every objective gives one number per sequence, (N,), in nats; E_q(X)[.] is then `np.mean`. `fit`
+searches for the argmax of Eqs. (3)-(5), and may end in a local one. The paper's argmax does not
+name h_1; h_1 is a parameter, so `fit` learns it, too.
 """
 
 import autograd.numpy as np
@@ -15,8 +15,8 @@ def log_p_X(rnn, theta, X):
     r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) without noise, nats per sequence,
     (N,).
 
-    By the chain rule, running the model as it would be sampled: h_t contains the past, x_t is
-    scored, then fed in. A plain loop that uses none of the kernels of Eq. (5).
+    By the chain rule: h_t is computed from x_1 .. x_{t-1}, x_t is scored, and h_{t+1} follows from
+    h_t and x_t. A plain loop without kernels; `log_likelihood` uses them.
     """
     X, observed = prepare(rnn, theta, X)
     h = initial_state(rnn, theta, X.shape[1])
@@ -33,10 +33,11 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories
     by `eps` (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as
     `enumeration.paths` and `enumeration.log_path_posterior` do.
-    DEPARTS: with noise this exceeds log p(X), so the "true log likelihood" of Section 3 is Eq. (3).
+    DEPARTS: with noise (4) >= (3), mostly strictly, so the "true log likelihood" is Eq. (3).
     """
-    if log_w is not None and eps is None:
-        raise ValueError("log_w weighs the trajectories of eps: give eps and sigma, too")
+    if (log_w is None) != (eps is None):
+        wanted = "give eps, sigma and log_w, or none of them"
+        raise ValueError(f"log_w weighs the trajectories of eps by their posterior: {wanted}")
     ell = one_particle(table(rnn, theta, X, eps, sigma))
     return weighted_mean(np.sum(ell, axis=TIME), log_w)
 

@@ -26,10 +26,10 @@ DEPARTS = "departs"  # not true as printed
 FAILS = "FAILS"
 
 # The settings of the checks; within one of them the same quantity has the same value.
-NO_NOISE = "Without noise: h_t = f(h_{t-1}, x_{t-1})."
-OWN_Q = "With noise, sigma = 0.7, and q of Eq. (6): the model's own dynamics."
-OTHER_Q = "With the same noise, and another q: it tilts the coin to 0.7."
-PARTICLES = "With the same noise and the tilted q, and L = 2 particles."
+NO_NOISE = "Without noise: h_t = f(h_{t-1}, x_{t-1}); (8) in the limit, sigma = 1e-7."
+OWN_Q = "With two-point noise +-1, sigma = 0.7, and q of Eq. (6): the dynamics."
+OTHER_Q = "With the same noise, and another q, with P(+1) = 0.7."
+PARTICLES = "With the same noise and the same other q, and L = 2 particles."
 TWO_STEPS = "Two particles, two steps, no noise: the example of proposition C1."
 OTHERS = "Examples of their own: linear dynamics, and a steep tanh."
 BLOCKS = (NO_NOISE, OWN_Q, OTHER_Q, PARTICLES, TWO_STEPS, OTHERS)
@@ -228,7 +228,7 @@ EQUATIONS = (
     Equation(7, "2.1", "q(H|X) = prod_t q(h_t|parents)", OWN_Q, inference.log_q,
              lambda c: (inference.log_q(*c.noisy), np.sum(_log_chances(c), axis=TIME)),
              "inference::test_eq7_is_the_product_over_steps_two_to_T"),
-    Equation(8, "2.1", "= p(H|X), here sigma = 1e-7", NO_NOISE, inference.log_posterior, _eq8,
+    Equation(8, "2.1", "= p(H|X), without noise", NO_NOISE, inference.log_posterior, _eq8,
              "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
              documented=READING),
     Equation(9, "2.2", "log p(X)", OWN_Q, bound.log_evidence, _eq9,
@@ -239,7 +239,7 @@ EQUATIONS = (
     Equation(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", OTHER_Q, bound.log_importance,
              lambda c: (bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.log_marginal(*c.law)),
              "bound::test_eqs_9_10_and_11_are_equal"),
-    Equation(12, "2.2", ">= E_q(H|X)[ log p(H,X) / q(H|X) ]", OTHER_Q, bound.jensen, _eq12,
+    Equation(12, "2.2", ">= E_q(H|X)[ log(p(H,X) / q(H|X)) ]", OTHER_Q, bound.jensen, _eq12,
              "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
              relation=">="),
     Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,

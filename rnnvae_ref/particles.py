@@ -1,20 +1,21 @@
 r"""Section 3.1 and the end of Appendix A: several particles, Eqs. (17), (26), (27), and their
 family.
 
-All are reductions of one table ell[t, ..., l, n] = log p(x_t | h_t^l):
+All are functions of one table ell[t, ..., l, n] = log p(x_t | h_t^l); the gate also needs H:
 
     trajectory_mixture   Eq. (26): log (1/L) sum_l prod_t p(x_t | h_t^l).
                          One particle explains the whole sequence.
     per_step_mixture     Eqs. (17), (27): sum_t log (1/L) sum_l p(x_t | h_t^l).
-                         A particle is drawn anew at each step.
-    sticky_mixture       A hidden index stays with probability rho, else is drawn anew:
+                         The index l is drawn anew at each step; the trajectories are not.
+    sticky_mixture       The index stays with probability rho, else it is drawn anew, uniformly:
                          rho = 1 is (26), rho = 0 is (17).
     gated_mixture        (17) with weights proportional to exp(v . h_t^l) in place of 1/L.
 
 DEPARTS: (27) does not follow from (26), because the mean over particles is between the log and the
-product over t. Each is the exact log likelihood of a normalised model, but of two different ones,
-and neither bounds the other. With noise, E_q(H|X)[.] is a mean over S draws eps (T-1, S, L, N, D),
-or exact with `log_w`. Nats per sequence, (N,); the `_steps` forms, (T, N), give log p(x_t | x_<t).
+product over t. Without noise each is the exact log likelihood of a normalised model, but of two
+different ones, and neither bounds the other; their `_steps`, (T, N), are log p(x_t | x_<t), where
+x_<t is x_1 .. x_{t-1}. With noise each is a mean, E_q(H|X)[.], over S draws eps (T-1, S, L, N, D),
+or exact with `log_w`. Nats per sequence, (N,).
 """
 
 import autograd.numpy as np
@@ -28,7 +29,9 @@ from rnnvae_ref.rnn import table, unroll
 
 
 def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
-    r"""Eq. (26).  log (1/L) sum_l prod_t p(x_t | h_t^l): without noise the log p(X) of Eq. (18).
+    r"""Eq. (26) at H_l = F(X).  log [ (1/L) sum_l prod_t p(x_t | h_t^l) ], nats, (N,).
+
+    Without noise it is the log p(X) of Eq. (18). Eq. (26) for any q is `appendix.eq26`.
 
     With noise E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality applied
     to Eq. (26): for particles that share h_1 the importance-weighted bound of Burda et al. (2015),
@@ -94,7 +97,7 @@ def gated_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
 
 
 def gate(theta, H):
-    r"""log pi^l = v . h^l - log sum_m exp(v . h^m), (..., L, N, D) -> (..., L, N)."""
+    r"""log pi^l = v . h^l - log sum_k exp(v . h^k), (..., L, N, D) -> (..., L, N)."""
     check_array("H", H)
     check_parameters(theta, {"v": [np.shape(H)[-1:]]})
     score = np.tensordot(H, theta["v"], 1)
@@ -133,7 +136,7 @@ def _check_axes(name, value, axes):
 
 
 def _over_samples(a, log_w, eps):
-    r"""E_q(H|X)[.]: over the samples, if eps has any, (..., [S,] N) -> (..., N)."""
+    r"""E_q(H|X)[.] of a (..., [S,] N): a mean over S if eps has five axes, else a itself."""
     if np.ndim(eps) == 5:
         return weighted_mean(a, log_w)
     if log_w is not None:

@@ -3,7 +3,7 @@ r"""Section 1.1: the model, Eqs. (1)-(2), and how to run it.
     RNN          the structure: an emission, sizes and the kind of transition; no arrays
     init         the parameters: theta, a dict of float64 arrays
     f, F         Eqs. (1) and (2), a plain loop that reads like the paper: the specification
-    table        the one door to ell[t, l, n] = log p(x_t | h_t), for all steps at once: fast
+    table        ell[t, l, n] = log p(x_t | h_t) for all steps at once, by kernels: fast
 
 Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a parameter.
 """
@@ -30,7 +30,7 @@ class RNN:
 
     emission: `Categorical(V)` or `Gaussian(M)`;  hidden: D;  particles: L, the rows of h_1, which
     give the hidden states h_t^1 .. h_t^L of Section 3.1;  transition: "tanh", or "linear" for
-    phi = identity, where a Kalman filter knows the answer.
+    phi = identity. Vectors are rows.
     """
 
     emission: Categorical | Gaussian
@@ -54,12 +54,11 @@ class RNN:
         return own | self.emission.shapes(D)
 
     def init(self, rng, scale=1.0, apart=False):
-        r"""A random theta: W and C of standard deviation `scale` / sqrt(D), h1 and U of `scale` /
-        2.
+        r"""A random theta of standard deviations: W, C scale / sqrt(D); h1, U scale / 2; rest 0.
 
-        `apart`: a start that makes several particles useful. h_1^l = +-0.9 in a pattern of its own;
-        W = 1.3 I, as tanh(1.3 h) has two attractors, so that h_1 is not forgotten; a small U; and
-        log s = -1, because a large s lets particles merge.
+        `apart`: the start for several particles; tanh only. h_1^l = +-0.9, other signs for each l;
+        W = 1.3 I, as h = tanh(1.3 h) has the stable points +-0.75, so that h_1 is not forgotten;
+        U is 0.3 of the usual one; log s = -1.
         """
         check_rng(rng)
         check_number("scale", scale, least=0)
@@ -73,6 +72,8 @@ class RNN:
 
     def _apart(self, theta):
         r"""What `apart` replaces: particle l has the binary digits of l as the signs of h_1^l."""
+        if self.transition != "tanh":
+            raise ValueError('apart needs transition "tanh": a linear h grows like 1.3^t')
         digits = max(1, (self.particles - 1).bit_length())
         if digits > self.hidden:
             most = f"2^hidden = {2**self.hidden}"
@@ -90,6 +91,7 @@ class RNN:
         shapes = {key: [shape] for key, shape in self.shapes().items()}
         check_parameters(theta, shapes)
         theta, D = untraced(theta), (self.hidden,)
+        # sigma: Section 2.3;  logit_rho, v: the sticky and the gated mixture of `particles`
         optional = {"sigma": [(), D], "logit_rho": [()], "v": [D]}
         for key in theta:
             if key not in shapes and key not in optional:
@@ -120,8 +122,9 @@ def f(rnn, theta, h, x):
 def F(rnn, theta, X, eps=None, sigma=None):
     r"""Eq. (2).  H = F(X): h_1 is a parameter, then h_t = f(h_{t-1}, x_{t-1}) for t = 2..T.
 
-    With `eps` (T-1, [S,] L, N, D) and `sigma`: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t, as in
-    Section 2.3; eps[0] is eps_2. A plain loop. Returns H (T, [S,] L, N, D).
+    A plain loop. With `eps` (T-1, [S,] L, N, D) and `sigma` it is one H for each noise path of
+    Section 2.3: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. Returns H (T, [S,] L, N, D): H[0] is
+    h_1, and eps[0] is eps_2.
     """
     X, _ = prepare(rnn, theta, X, eps, sigma)
     h = theta["h1"][:, None, :] + np.zeros(_shape(rnn, X, eps))
@@ -136,10 +139,10 @@ def F(rnn, theta, X, eps=None, sigma=None):
 def table(rnn, theta, X, eps=None, sigma=None):
     r"""ell[t, ..., l, n] = log p(x_t^n | h_t^{l,n}) in nats, (T, [S,] L, N).
 
-    Every objective is a reduction of it.  theta: as `rnn.init` makes it.  X: (T, N) integers or
-    (T, N, M) floats; a padded tail counts log 1 = 0.  eps (T-1, [S,] L, N, D) with sigma () or
-    (D,): noise sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2; its axes S, L, N
-    may be 1. A learned theta["sigma"] acts only where it is passed as sigma.
+    Eqs. (5), (16), (17) and `enumeration` are reductions of it.  theta: as `rnn.init` makes it.
+    X: (T, N) integers or (T, N, M) floats; a padded tail counts log 1 = 0.  eps (T-1, [S,] L, N, D)
+    with sigma () or (D,): noise sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2;
+    its axes S, L, N may be 1. theta["sigma"] is not read here: to learn it, pass it as sigma.
     Raises ValueError where rnn, theta, X, eps or sigma do not fit, and says which and why.
     """
     return unroll(rnn, theta, X, eps, sigma)[1]
@@ -148,24 +151,25 @@ def table(rnn, theta, X, eps=None, sigma=None):
 def unroll(rnn, theta, X, eps=None, sigma=None):
     r"""H (T, [S,] L, N, D), fast, and the table ell that it gives; arguments as in `table`."""
     X, observed = prepare(rnn, theta, X, eps, sigma)
-    theta = traced(theta)
+    theta = traced(theta)  # so that autograd sees theta as one object; see kernels
     H = states(rnn, theta, X, eps, sigma)
     ell = rnn.emission.table(theta, H, X)
     check_array("log p(x_t | h_t) of this X and theta", ell)
     if observed.all():
         return H, ell
-    return H, ell * observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)
+    mask = observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)  # (T, [1,] 1, N)
+    return H, ell * mask
 
 
 def one_particle(ell):
-    r"""ell (T, [S,] 1, N) -> (T, S, N) for Sections 1 and 2, which know one particle only."""
+    r"""ell (T, [S,] 1, N) -> (T, S, N), with S = 1 where it is absent; ValueError if L > 1."""
     value = untraced(ell)
     fits = plain_array(value) and value.ndim > 2 and value.dtype.kind == "f"
     if not fits or not (value <= MOST).all():
         raise ValueError(f"ell must be a table (T, [S,] L, N) without nan; got {describe(ell)}")
     if ell.shape[PARTICLES] != 1:
         raise ValueError(
-            f"Eqs. (1)-(16) are about one particle, and this rnn has {ell.shape[PARTICLES]}; for "
+            f"Eqs. (1)-(16) are about one particle, and here L = {ell.shape[PARTICLES]}; for "
             "several see Eq. (17), the mixture at each step, and Eq. (26), that of trajectories"
         )
     return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
@@ -193,7 +197,7 @@ def prepare_unpadded(rnn, theta, X):
 
 
 def prepare(rnn, theta, X, eps=None, sigma=None):
-    r"""The door: X with its padding filled, and the mask (T, N), where all arguments fit."""
+    r"""Checks all arguments; X with its padding filled, and the mask (T, N) of real steps."""
     check_model(rnn, theta)
     X, observed = rnn.emission.prepare(X)
     if (eps is None) != (sigma is None):

@@ -1,7 +1,9 @@
 import os
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before numpy starts: at these sizes a second thread only gets in the way
+    os.environ.setdefault(
+        _name, "1"
+    )  # before numpy starts: at these sizes a second thread only gets in the way
 
 import numpy as np  # noqa: E402, I001
 import pytest  # noqa: E402
@@ -17,7 +19,9 @@ def _seed_for_check_grads():
     np.random.seed(0)  # noqa: NPY002  autograd's check_grads draws from the global generator
 
 
-@pytest.fixture(params=[(e, t) for e in EMISSIONS for t in TRANSITIONS], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(
+    params=[(e, t) for e in EMISSIONS for t in TRANSITIONS], ids=lambda p: f"{p[0]}-{p[1]}"
+)
 def model(request):
     """A small random RNN with its theta and data: (rnn, theta, X), T = 4, N = 3, D = 2."""
     return random_model(*request.param)

@@ -14,7 +14,9 @@ def random_model(emission="categorical", transition="tanh", T=4, N=3, D=2, L=1, 
     kind = Categorical(V) if emission == "categorical" else Gaussian(M)
     rnn = RNN(kind, D, L, transition)
     theta = rnn.init(rng)
-    theta = {key: value + 0.3 * rng.standard_normal(value.shape) for key, value in theta.items()}  # no zeros
+    theta = {
+        key: value + 0.3 * rng.standard_normal(value.shape) for key, value in theta.items()
+    }  # no zeros
     X = rng.integers(0, V, (T, N)) if emission == "categorical" else rng.standard_normal((T, N, M))
     return rnn, theta, X
 

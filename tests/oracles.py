@@ -5,13 +5,18 @@ import math
 
 
 def log_p_x(theta, h, x):
-    """log p(x | h) of one hidden state: a softmax if x is a symbol, independent Gaussians if it is a vector."""
+    """log p(x | h) of one hidden state: a softmax if x is a symbol, independent Gaussians if it is
+    a vector.
+    """
     C, c = theta["C"], theta["c"]
     out = [sum(h[d] * C[d][v] for d in range(len(h))) + c[v] for v in range(len(c))]
     if "log_s" not in theta:
         return out[x] - math.log(sum(math.exp(z) for z in out))
     s = [math.exp(v) for v in theta["log_s"]]
-    return sum(-0.5 * ((x[m] - out[m]) / s[m]) ** 2 - math.log(s[m]) - 0.5 * math.log(2 * math.pi) for m in range(len(out)))
+    return sum(
+        -0.5 * ((x[m] - out[m]) / s[m]) ** 2 - math.log(s[m]) - 0.5 * math.log(2 * math.pi)
+        for m in range(len(out))
+    )
 
 
 def next_h(theta, h, x, linear, noise):
@@ -44,7 +49,10 @@ def noise_paths(nodes, weights, sigma, T, D):
 def evidence_bound_and_gap(theta, x, linear, nodes, weights, sigma):
     """log p(x), K and KL(q || posterior) of one sequence, from a loop over all paths."""
     D = len(theta["b"])
-    rows = [(w, log_likelihood(theta, x, linear, path)) for w, path in noise_paths(nodes, weights, sigma, len(x), D)]
+    rows = [
+        (w, log_likelihood(theta, x, linear, path))
+        for w, path in noise_paths(nodes, weights, sigma, len(x), D)
+    ]
     p = sum(w * math.exp(ll) for w, ll in rows)
     gap = sum(w * (math.log(w) - math.log(w * math.exp(ll) / p)) for w, ll in rows)
     return math.log(p), sum(w * ll for w, ll in rows), gap

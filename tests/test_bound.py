@@ -1,4 +1,4 @@
-"""Section 2.2, Eqs. (9)-(15): each line of the derivation equals or bounds the one before, exactly."""
+"""Section 2.2, Eqs. (9)-(15): each line equals or bounds the one before, exactly."""
 
 import autograd.numpy as np
 import pytest
@@ -15,7 +15,9 @@ TILTED = Discrete(TWO_POINT.nodes, (0.3, 0.7))  # a second q: the same support, 
 
 
 def trajectories(model, law, q=None, sigma=SIGMA):
-    """All trajectories H under the noise law, with their log probabilities under q (or under the law itself)."""
+    """All trajectories H under the noise law, with their log probabilities under q (or under the
+    law itself).
+    """
     return F(*model, enumeration.paths(law, 4, 2)[0], sigma), enumeration.paths(q or law, 4, 2)[1]
 
 
@@ -30,11 +32,15 @@ def test_eqs_9_10_and_11_are_equal(model):
         H, log_q = trajectories(model, TWO_POINT, q)
         eq9 = bound.log_evidence(rnn, theta, X, SIGMA, TWO_POINT)
         assert_allclose(bound.log_marginal(rnn, theta, X, SIGMA, TWO_POINT), eq9, rtol=1e-10)
-        assert_allclose(bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_q), eq9, rtol=1e-10)
+        assert_allclose(
+            bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_q), eq9, rtol=1e-10
+        )
 
 
 def test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence(model):
-    """log p(X) - (12) = KL(q || posterior), which for another q holds the extra KL from q to the dynamics (A6)."""
+    """log p(X) - (12) = KL(q || posterior), which for another q holds the extra KL from q to the
+    dynamics (A6).
+    """
     rnn, theta, X = model
     log_p = enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT)
     log_post = enumeration.log_path_posterior(rnn, theta, X, SIGMA, TWO_POINT)
@@ -47,7 +53,9 @@ def test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence(model):
 
 
 def test_another_q_pays_its_divergence_from_the_dynamics(model):
-    """A6: (12) = E_q[sum_t log p(x_t|h_t)] - KL(q || dynamics); the choice (6) removes the second term."""
+    """A6: (12) = E_q[sum_t log p(x_t|h_t)] - KL(q || dynamics); the choice (6) removes the second
+    term.
+    """
     rnn, theta, X = model
     H, log_q = trajectories(model, TWO_POINT, TILTED)
     _, log_w = trajectories(model, TWO_POINT)
@@ -82,8 +90,12 @@ def test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient(model):
     for law in (TWO_POINT, gauss_hermite(3)):
         eps, log_w = enumeration.paths(law, 4, 2)
         H = lambda th: F(rnn, th, X, eps, th["sigma"])
-        eq12 = value_and_gradient(lambda th: bound.jensen(rnn, th, X, H(th), th["sigma"], law, law, log_w), theta)
-        eq13 = value_and_gradient(lambda th: bound.factorised(rnn, th, X, H(th), th["sigma"], law, log_w), theta)
+        eq12 = value_and_gradient(
+            lambda th: bound.jensen(rnn, th, X, H(th), th["sigma"], law, law, log_w), theta
+        )
+        eq13 = value_and_gradient(
+            lambda th: bound.factorised(rnn, th, X, H(th), th["sigma"], law, log_w), theta
+        )
         eq14 = value_and_gradient(lambda th: bound.K(rnn, th, X, H(th), log_w), theta)
         assert_same(eq12, eq14, rtol=1e-9, atol=1e-10)
         assert_same(eq13, eq14, rtol=1e-9, atol=1e-10)
@@ -104,7 +116,9 @@ def test_eq12_with_a_shifted_normal_pays_half_the_squared_shift_a_step(emission)
     eps = q.sample(np.random.default_rng(0), (3, S, 1, 3, 2))
     H = F(*model, eps, SIGMA)
     extra = bound.K(rnn, theta, X, H) - bound.jensen(rnn, theta, X, H, SIGMA, Normal(), q)
-    error = (0.5 * eps.sum(axis=(0, 2, 4))).std() / np.sqrt(S)  # log q - log p = 0.5 sum(eps) - const on each draw
+    error = (0.5 * eps.sum(axis=(0, 2, 4))).std() / np.sqrt(
+        S
+    )  # log q - log p = 0.5 sum(eps) - const on each draw
     assert (np.abs(extra - 0.75) < 5 * error).all()  # (T-1) D mean^2 / 2
 
 
@@ -121,10 +135,19 @@ def test_eq14_by_monte_carlo_is_unbiased_within_its_own_error(model):
 def test_eq11_by_monte_carlo_is_a_lower_bound_on_average(model):
     rnn, theta, X = model
     H = drawn(model, TWO_POINT, 3000, seed=1).reshape(4, 1000, 3, 1, 3, 2)
-    estimates = np.array([bound.log_importance(rnn, theta, X, H[:, i], SIGMA, TWO_POINT, TWO_POINT) for i in range(1000)])
+    estimates = np.array(
+        [
+            bound.log_importance(rnn, theta, X, H[:, i], SIGMA, TWO_POINT, TWO_POINT)
+            for i in range(1000)
+        ]
+    )
     error = estimates.std(axis=0) / np.sqrt(1000)
-    assert (estimates.mean(axis=0) < enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT) + 5 * error).all()
-    assert (estimates.mean(axis=0) > bound.K(rnn, theta, X, *trajectories(model, TWO_POINT)) - 5 * error).all()
+    assert (
+        estimates.mean(axis=0) < enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT) + 5 * error
+    ).all()
+    assert (
+        estimates.mean(axis=0) > bound.K(rnn, theta, X, *trajectories(model, TWO_POINT)) - 5 * error
+    ).all()
 
 
 def test_eq15_equals_eq5_in_value_and_gradient(model):
@@ -139,7 +162,9 @@ def test_eq14_tends_to_eq15_as_sigma_vanishes(model):
     at = lambda sigma: bound.K(rnn, theta, X, *trajectories(model, TWO_POINT, sigma=sigma))
     assert_allclose(at(0.0), eq15, rtol=1e-12)
     far, near = (np.abs(at(sigma) - eq15) for sigma in (1e-2, 1e-3))
-    assert_allclose(far / near, 100.0, rtol=0.05)  # the law is symmetric, so the difference is of second order
+    assert_allclose(
+        far / near, 100.0, rtol=0.05
+    )  # the law is symmetric, so the difference is of second order
 
 
 def test_the_sandwich_14_below_3_below_4(model):
@@ -147,7 +172,9 @@ def test_the_sandwich_14_below_3_below_4(model):
     eq14 = bound.K(rnn, theta, X, *trajectories(model, TWO_POINT))
     eq3 = enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT)
     log_post = enumeration.log_path_posterior(rnn, theta, X, SIGMA, TWO_POINT)
-    eq4 = expected_log_likelihood(rnn, theta, X, enumeration.paths(TWO_POINT, 4, 2)[0], SIGMA, log_post)
+    eq4 = expected_log_likelihood(
+        rnn, theta, X, enumeration.paths(TWO_POINT, 4, 2)[0], SIGMA, log_post
+    )
     assert (eq14 < eq3).all() and (eq3 < eq4).all()
 
 
@@ -166,7 +193,9 @@ def test_eq15_takes_padding_in_value_and_gradient_and_the_others_refuse_it(emiss
     padded = X.copy()
     padded[2:, 1] = -1 if emission == "categorical" else np.nan
     objective = lambda th: bound.K_delta(rnn, th, padded)
-    apart = lambda th: np.concatenate([bound.K_delta(rnn, th, X[:, ::2]), bound.K_delta(rnn, th, X[:2, 1:2])])
+    apart = lambda th: np.concatenate(
+        [bound.K_delta(rnn, th, X[:, ::2]), bound.K_delta(rnn, th, X[:2, 1:2])]
+    )
     assert_same(value_and_gradient(objective, theta), value_and_gradient(apart, theta))
     with pytest.raises(ValueError, match="X must be without padding here; sequence 1"):
         bound.K(rnn, theta, padded, F(rnn, theta, X)[:, None])
@@ -178,24 +207,32 @@ def test_gradients_of_the_bound(model):
     eps = Normal().sample(np.random.default_rng(0), (3, 4, 1, 3, 2))
     H = lambda th: F(rnn, th, X, eps, th["sigma"])
     check_grads(lambda th: bound.K(rnn, th, X, H(th)), modes=["rev"], order=1)(theta)
-    check_grads(lambda th: bound.jensen(rnn, th, X, H(th), th["sigma"], Normal(), Normal(0.2)), modes=["rev"], order=1)(theta)
+    check_grads(
+        lambda th: bound.jensen(rnn, th, X, H(th), th["sigma"], Normal(), Normal(0.2)),
+        modes=["rev"],
+        order=1,
+    )(theta)
 
 
 def test_several_particles_are_refused(model):
     rnn, theta, X = model
     two = F(rnn, theta, X, np.zeros((3, 5, 2, 3, 2)), SIGMA)
-    with pytest.raises(ValueError, match=r"one particle, and this rnn has 2"):
+    with pytest.raises(ValueError, match=r"one particle, and here L = 2"):
         bound.K(rnn, theta, X, two)
-    with pytest.raises(ValueError, match=r"one particle, and this rnn has 2"):
+    with pytest.raises(ValueError, match=r"one particle, and here L = 2"):
         bound.K_delta(*random_model(L=2))
 
 
 def test_eq11_by_monte_carlo_is_the_log_of_the_mean(model):
     rnn, theta, X = model
     H = drawn(model, TWO_POINT, 9)
-    explained = np.exp(np.sum(bound.log_p_x_steps(rnn, theta, X, H), axis=0))  # for q = p the ratio is prod_t p(x_t|h_t)
+    explained = np.exp(
+        np.sum(bound.log_p_x_steps(rnn, theta, X, H), axis=0)
+    )  # for q = p the ratio is prod_t p(x_t|h_t)
     assert_allclose(
-        bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, TWO_POINT), np.log(explained.mean(axis=0)), rtol=1e-9
+        bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, TWO_POINT),
+        np.log(explained.mean(axis=0)),
+        rtol=1e-9,
     )
 
 
@@ -229,8 +266,15 @@ def test_eqs_3_and_15_use_no_kernel(model, monkeypatch):
     def gone(*_args):
         raise AssertionError("a kernel was called")
 
-    for module, name in [("rnn", "rollout"), ("emissions", "log_categorical"), ("emissions", "log_gaussian")]:
+    for module, name in [
+        ("rnn", "rollout"),
+        ("emissions", "log_categorical"),
+        ("emissions", "log_gaussian"),
+    ]:
         monkeypatch.setattr(f"rnnvae_ref.{module}.{name}", gone)
-    assert np.isfinite(bound.K_delta(rnn, theta, X)).all() and np.isfinite(log_p_X(rnn, theta, X)).all()
+    assert (
+        np.isfinite(bound.K_delta(rnn, theta, X)).all()
+        and np.isfinite(log_p_X(rnn, theta, X)).all()
+    )
     with pytest.raises(AssertionError, match="a kernel was called"):
         log_likelihood(rnn, theta, X)

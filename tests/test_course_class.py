@@ -167,7 +167,7 @@ def test_a_class_becomes_marks_and_one_file_a_student_and_a_stopped_run_goes_on(
     for name, text in zip(names, (SOURCE, "x = 1", "def f(:\n"), strict=True):
         file(folder, text, name)
     file(folder / "Zoë Ångström_17", json.dumps(notebook.notebook()), "lab.ipynb")
-    file(folder / "Zoë Ångström_17", "x = 1", "helper.py")
+    file(folder / "Zoë Ångström_17", "x = 1", "my_helper.py")
     file(folder / ".ipynb_checkpoints", "x = 1", "lab-checkpoint.py")
     points = classroom.read_points(classroom.HERE / "points.csv") | {5: 30.0}
     grade = lambda seed=0: classroom.grade_class(
@@ -279,10 +279,7 @@ def filled(answers):
 def solved():
     """The lab with the reference solutions."""
     book = filled({name: inspect.getsource(getattr(solutions, name)) for name in FUNCTIONS})
-    book["cells"][2]["source"] += [
-        "\n",
-        "from scipy.special import gammaln, logsumexp",
-    ]
+    book["cells"][2]["source"] += ["\n", "from scipy.special import gammaln, logsumexp"]
     return book
 
 

@@ -179,7 +179,7 @@ ANSWERS = {
         (lambda: case(W=[[0.0]]), "the particles meet after the first step"),
         (lambda: case(W=[[5.0]]), "let the particles take turns"),
         (lambda: case(C=[[-0.1, 0.1]]), "(17) must exceed (26) by 0.1"),
-        (lambda: case(C=[[-1e308, 1e308]]), "too large"),
+        (lambda: case(C=[[-1e308, 1e308]]), "1e+150 is the most"),
         (lambda: case(X=[[1]] * 12), "T up to 10"),
         (lambda: case(X=[[2], [1]]), "holds 2 at step 0"),
         (lambda: case(h1=[1.0, -1.0]), "got shape (2,)"),
@@ -564,9 +564,7 @@ def test_the_command_says_what_is_wrong_with_its_arguments(tmp_path):
             conftest.pytest_configure(config)
 
 
-def test_the_command_takes_seed_limit_and_a_path_and_says_a_broken_file_once(
-    tmp_path,
-):
+def test_the_command_takes_seed_limit_and_a_path_and_says_a_broken_file_once(tmp_path):
     loop = "def trajectory(theta, X):\n    while True:\n        pass\n"
     tmp_file(tmp_path, loop)
     ran = pytest_of(

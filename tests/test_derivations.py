@@ -11,7 +11,16 @@ from rnnvae_ref.paper import EQUATIONS
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "derivations").glob("*.md"))
 SHEETS = sorted((ROOT / "derivations" / "exercises").glob("*.md"))
-FORBIDDEN = ("$$", r"\tag", r"\label", r"\newcommand", r"\operatorname", r"\mbox", r"\eqref", r"\ref{")
+FORBIDDEN = (
+    "$$",
+    r"\tag",
+    r"\label",
+    r"\newcommand",
+    r"\operatorname",
+    r"\mbox",
+    r"\eqref",
+    r"\ref{",
+)
 
 
 def text(path):
@@ -32,7 +41,11 @@ def sections():
 def test_every_equation_and_proposition_has_its_heading():
     headings = set(sections())
     assert {f"Eq. ({n})" for n in range(1, 28)} <= headings
-    wanted = {f"Proposition {part}{n}" for part, last in {"A": 7, "B": 9, "C": 12}.items() for n in range(1, last + 1)}
+    wanted = {
+        f"Proposition {part}{n}"
+        for part, last in {"A": 7, "B": 9, "C": 12}.items()
+        for n in range(1, last + 1)
+    }
     assert wanted <= headings
 
 
@@ -82,9 +95,17 @@ def test_departures_in_the_code_are_told_in_the_errata():
 
 
 def test_the_table_of_propositions_has_each_of_them_once_in_order_with_a_link_to_it():
-    table = text(ROOT / "derivations" / "README.md").split("## The propositions")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| \[(\w+)\]\(([\w.]+)#proposition-(\w+)\) \| (.+?) \|$", table, flags=re.M)
-    found = {h.split()[1]: path.name for h, (path, _) in sections().items() if h.startswith("Proposition")}
+    table = (
+        text(ROOT / "derivations" / "README.md").split("## The propositions")[1].split("\n## ")[0]
+    )
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(([\w.]+)#proposition-(\w+)\) \| (.+?) \|$", table, flags=re.M
+    )
+    found = {
+        h.split()[1]: path.name
+        for h, (path, _) in sections().items()
+        if h.startswith("Proposition")
+    }
     names = [name for name, *_ in rows]
     assert sorted(found, key=lambda name: (name[0], int(name[1:]))) == names
     for name, file, anchor, sentence in rows:
@@ -93,6 +114,13 @@ def test_the_table_of_propositions_has_each_of_them_once_in_order_with_a_link_to
 
 def test_errata_are_sorted_into_wrong_loose_and_remarks():
     parts = re.split(r"^## (.+)$", text(ROOT / "derivations" / "errata.md"), flags=re.M)
-    entries = {name: re.findall(r"^### (.+)$", body, flags=re.M) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    entries = {
+        name: re.findall(r"^### (.+)$", body, flags=re.M)
+        for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
     assert len(entries["Wrong"]) == 3 and entries["Wrong"][0].startswith("(17) and (27)")
-    assert entries["Loose"] and entries["Remarks"] and set(entries) >= {"Where the code departs from the paper"}
+    assert (
+        entries["Loose"]
+        and entries["Remarks"]
+        and set(entries) >= {"Where the code departs from the paper"}
+    )

@@ -69,7 +69,10 @@ def test_each_figure_draws_from_its_numbers_alone_and_is_published(name, fresh):
     module = importlib.import_module(f"figures.{name}")
     record = json.loads((style.PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))
     assert record["headline"] == style.rounded(
-        {key: {"value": v, "tolerance": tol} for key, (v, tol) in module.headline(record["numbers"]).items()}
+        {
+            key: {"value": v, "tolerance": tol}
+            for key, (v, tol) in module.headline(record["numbers"]).items()
+        }
     )
     assert {"machine", "python", "numpy", "autograd", "seed", "seconds"} <= set(record["made"])
     assert (style.PUBLISHED / f"{name}.png").exists()
@@ -88,7 +91,15 @@ def test_no_figure_computes_while_it_plots(monkeypatch):
 
     for name in command.NAMES:
         module = importlib.import_module(f"figures.{name}")
-        for function in ("log_likelihood", "log_likelihood_steps", "fit", "sample", "predict", "table", "F"):
+        for function in (
+            "log_likelihood",
+            "log_likelihood_steps",
+            "fit",
+            "sample",
+            "predict",
+            "table",
+            "F",
+        ):
             monkeypatch.setattr(module, function, gone, raising=False)
         with style.drawing():
             plt.close(module.plot(published(name)))
@@ -126,7 +137,11 @@ def recorded(monkeypatch, module, name):
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
 def test_fig01_only_p_has_the_arrow_to_x_and_q_is_the_posterior_only_without_noise(source, fresh):
-    n = published("fig01_graphical_models") if source == "published" else fresh("fig01_graphical_models")
+    n = (
+        published("fig01_graphical_models")
+        if source == "published"
+        else fresh("fig01_graphical_models")
+    )
     into_h = {(f"{kind}{t}", f"h{t + 1}") for kind in "hx" for t in (1, 2)}
     into_x = {(f"h{t}", f"x{t}") for t in (1, 2, 3)}
     for row in n.values():
@@ -135,15 +150,22 @@ def test_fig01_only_p_has_the_arrow_to_x_and_q_is_the_posterior_only_without_noi
     assert n["noise"]["kl"] > 1e-3 and abs(n["delta"]["kl"]) < 1e-12
 
 
-@pytest.mark.parametrize(("name", "row", "model"), [("unroll", 0, "p"), ("log_q_steps", 0, "q"), ("log_p_x_steps", 0, "p")])
+@pytest.mark.parametrize(
+    ("name", "row", "model"),
+    [("unroll", 0, "p"), ("log_q_steps", 0, "q"), ("log_p_x_steps", 0, "p")],
+)
 def test_fig01_each_panel_is_measured_on_its_own_code(name, row, model, monkeypatch):
-    """A code without the dependence on h_{t-1} or h_t loses those arrows in its own panels, and only there."""
+    """A code without the dependence on h_{t-1} or h_t loses those arrows in its own panels, and
+    only there.
+    """
     from figures import fig01_graphical_models as fig
 
     true, function = fig.compute(np.random.default_rng(0)), getattr(fig, name)
     blind = {
         "unroll": lambda rnn, theta, *a: function(rnn, theta | {"h1": 0 * theta["h1"]}, *a),
-        "log_q_steps": lambda rnn, theta, X, H, *a: function(rnn, theta | {"W": 0 * theta["W"]}, X, H, *a),
+        "log_q_steps": lambda rnn, theta, X, H, *a: function(
+            rnn, theta | {"W": 0 * theta["W"]}, X, H, *a
+        ),
         "log_p_x_steps": lambda rnn, theta, X, H: function(rnn, theta, X, 0 * H),
     }
     monkeypatch.setattr(fig, name, blind[name])
@@ -162,30 +184,44 @@ def test_fig01_q_without_noise_is_measured_on_the_recursion(monkeypatch):
 
 
 def test_fig01_a_rollout_that_starts_in_the_middle_goes_on_as_before():
-    """So holding h_{t-1} holds all that came earlier, and no arrow from further back can be missed."""
+    """So holding h_{t-1} holds all that came earlier: no arrow from further back is missed."""
     from figures import fig01_graphical_models as fig
 
     rng = np.random.default_rng(2)
     rnn = RNN(Gaussian(), 1)
-    theta, X, eps = rnn.init(rng), rng.standard_normal((3, 1, 1)), rng.standard_normal((2, 1, 1, 1, 1))
+    theta, X, eps = (
+        rnn.init(rng),
+        rng.standard_normal((3, 1, 1)),
+        rng.standard_normal((2, 1, 1, 1, 1)),
+    )
     for sigma in (0.0, 1.0):
         H = F(rnn, theta, X, eps, sigma)
         rolled = fig.rollouts(rnn, theta, X, H, eps, sigma)
         np.testing.assert_allclose([rolled["h2"], rolled["h3"]], H[1:].ravel(), rtol=1e-12)
     looped = fig.recursion(rnn, theta, X, F(rnn, theta, X)[:, None])
-    np.testing.assert_allclose([looped["h2"], looped["h3"]], F(rnn, theta, X)[1:].ravel(), rtol=1e-12)
+    np.testing.assert_allclose(
+        [looped["h2"], looped["h3"]], F(rnn, theta, X)[1:].ravel(), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
 def test_fig02_the_two_objectives_differ_by_rounding_only(source, fresh):
-    n = published("fig02_two_objectives") if source == "published" else fresh("fig02_two_objectives")
+    n = (
+        published("fig02_two_objectives")
+        if source == "published"
+        else fresh("fig02_two_objectives")
+    )
     assert max(n["value_roundings"]) < 100 and max(n["gradient_roundings"]) < 1e4
-    assert np.std(n["eq5"]) > 1 and np.std(n["gradient5"]) > 0.1  # the models do differ from one another
+    assert (
+        np.std(n["eq5"]) > 1 and np.std(n["gradient5"]) > 0.1
+    )  # the models do differ from one another
     assert source == "fresh" or len(n["eq5"]) == 200
 
 
 def test_fig02_eq15_stays_and_eq5_goes_when_the_kernels_are_taken_away(monkeypatch, fresh):
-    """The columns of (15) do not come from (5), nor those of (5) from (15): so the figure could fail."""
+    """The columns of (15) do not come from (5), nor those of (5) from (15): so the figure could
+    fail.
+    """
     from figures import fig02_two_objectives as fig
 
     def other(_rnn, theta, X):
@@ -196,16 +232,22 @@ def test_fig02_eq15_stays_and_eq5_goes_when_the_kernels_are_taken_away(monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(fig, "K_delta", other)
         swapped = run()
-    assert (swapped["eq5"], swapped["gradient5"]) == (true["eq5"], true["gradient5"]) and swapped["eq15"] != true["eq15"]
+    assert (swapped["eq5"], swapped["gradient5"]) == (true["eq5"], true["gradient5"]) and swapped[
+        "eq15"
+    ] != true["eq15"]
     without_kernels(monkeypatch)
     with pytest.raises(AssertionError, match="a kernel was called"):
         run()
     monkeypatch.setattr(fig, "log_likelihood", other)
     alone = run()
-    assert (alone["eq15"], alone["gradient15"]) == (true["eq15"], true["gradient15"]) and alone["eq5"] != true["eq5"]
+    assert (alone["eq15"], alone["gradient15"]) == (true["eq15"], true["gradient15"]) and alone[
+        "eq5"
+    ] != true["eq5"]
 
 
-def test_fig02_counts_roundings_relative_to_the_value_and_to_the_largest_entry_of_an_array(monkeypatch):
+def test_fig02_counts_roundings_relative_to_the_value_and_to_the_largest_entry_of_an_array(
+    monkeypatch,
+):
     from figures import fig02_two_objectives as fig
 
     shifted = lambda rnn, theta, X: log_likelihood(rnn, theta, X) * (1 + 2.0**-40)
@@ -218,8 +260,13 @@ def test_fig03_published_order_of_models():
     n = published("fig03_colour_names")
     medians = [np.median([run["test"] for run in n["runs"] if run["D"] == D]) for D in (8, 32, 128)]
     uniform, unigram, bigram, trigram, fourgram = (n["baselines"][str(k)] for k in range(5))
-    assert fourgram < medians[2] < trigram < medians[0] < bigram < unigram < uniform and fourgram < medians[1] < trigram
-    assert len(n["runs"]) == 9 and n["chosen"]["validation"] == min(run["validation"] for run in n["runs"])
+    assert (
+        fourgram < medians[2] < trigram < medians[0] < bigram < unigram < uniform
+        and fourgram < medians[1] < trigram
+    )
+    assert len(n["runs"]) == 9 and n["chosen"]["validation"] == min(
+        run["validation"] for run in n["runs"]
+    )
 
 
 def test_fig03_fresh_baselines_do_not_move_and_training_helps(fresh):
@@ -229,7 +276,9 @@ def test_fig03_fresh_baselines_do_not_move_and_training_helps(fresh):
         np.testing.assert_allclose(n["baselines"][order], value, rtol=1e-6)
     values = [n["baselines"][str(k)] for k in range(5)]
     assert values == sorted(values, reverse=True)
-    assert n["chosen"]["test"] < n["baselines"]["1"] - 1.0  # 200 steps are enough to leave the unigram far behind
+    assert (
+        n["chosen"]["test"] < n["baselines"]["1"] - 1.0
+    )  # 200 steps are enough to leave the unigram far behind
     assert n["chosen"]["validation"] == min(run["validation"] for run in n["runs"])
 
 
@@ -237,7 +286,9 @@ def test_fig03_ngrams_are_normalised():
 
     symbols = "ab" + data.END
     total = 0.0
-    for symbol in symbols:  # the last symbol of a line scored after "ba": over the alphabet it sums to one
+    for (
+        symbol
+    ) in symbols:  # the last symbol of a line scored after "ba": over the alphabet it sums to one
         line = "ba" if symbol == data.END else "ba" + symbol
         total += np.exp(baselines.log_probabilities(["abba", "bab"], [line], 3, 0.7, 3)[2])
     np.testing.assert_allclose(total, 1.0, rtol=1e-12)
@@ -252,11 +303,16 @@ def test_fig03_the_end_of_a_name_is_scored_and_counted_by_the_rnn_and_by_the_ngr
     lines, total = names.decode(names.test), 0.0
     for line in lines[:20]:
         p = predict(rnn, theta, names.encode([line]))[:-1, 0]
-        total -= sum(np.log2(row[names.alphabet.index(symbol)]) for row, symbol in zip(p, line + "\n", strict=True))
+        total -= sum(
+            np.log2(row[names.alphabet.index(symbol)])
+            for row, symbol in zip(p, line + "\n", strict=True)
+        )
     per_character = total / sum(len(line) + 1 for line in lines[:20])
     np.testing.assert_allclose(fig.bits(rnn, theta, names.test[:, :20]), per_character, rtol=1e-12)
     for n in (0, 1, 3):
-        assert len(baselines.log_probabilities(lines, lines, n, 1.0, 30)) == sum(len(line) + 1 for line in lines)
+        assert len(baselines.log_probabilities(lines, lines, n, 1.0, 30)) == sum(
+            len(line) + 1 for line in lines
+        )
 
 
 def test_fig03_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
@@ -265,7 +321,13 @@ def test_fig03_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
     def run():
         n = fig.compute(np.random.default_rng(3), seeds=2, steps=20, sizes=(4, 8))
         tests = [run.pop("test") for run in n["runs"]]
-        return n["runs"], n["chosen"], n["sampled"], [baselines.weight(fig.data.colour_names(), k) for k in (1, 2, 3)], tests
+        return (
+            n["runs"],
+            n["chosen"],
+            n["sampled"],
+            [baselines.weight(fig.data.colour_names(), k) for k in (1, 2, 3)],
+            tests,
+        )
 
     fits, names = recorded(monkeypatch, fig, "fit"), data.colour_names()
     *true, tests = run()
@@ -281,8 +343,15 @@ def test_fig04_published_one_particle_loses_to_two_gaussians_by_far():
     n = published("fig04_durations")
     best = max(run["test"] for run in n["runs"])
     assert best < n["baselines"]["two Gaussians"] - 3 * n["errors"]["two Gaussians"]
-    assert n["baselines"]["Gaussian"] + 0.05 < n["chosen"]["test"] < n["baselines"]["AR(1)"] + n["errors"]["AR(1)"]
-    assert n["chosen"]["validation"] == max(run["validation"] for run in n["runs"]) and len(n["runs"]) == 12
+    assert (
+        n["baselines"]["Gaussian"] + 0.05
+        < n["chosen"]["test"]
+        < n["baselines"]["AR(1)"] + n["errors"]["AR(1)"]
+    )
+    assert (
+        n["chosen"]["validation"] == max(run["validation"] for run in n["runs"])
+        and len(n["runs"]) == 12
+    )
 
 
 def test_fig04_published_bump_lies_between_the_humps_after_long_eruptions():
@@ -291,7 +360,9 @@ def test_fig04_published_bump_lies_between_the_humps_after_long_eruptions():
     np.testing.assert_allclose([low, high], [1.96, 4.26], atol=0.02)
     density, minutes, shown = (np.array(n[key]) for key in ("density", "minutes", "shown"))
     after_long = minutes[density.argmax(axis=1)][1:][shown[:-1] > 4.3]
-    assert len(after_long) > 5 and ((after_long > low + 0.3) & (after_long < high - 0.3)).mean() > 0.8
+    assert (
+        len(after_long) > 5 and ((after_long > low + 0.3) & (after_long < high - 0.3)).mean() > 0.8
+    )
 
 
 def test_fig04_fresh_baselines_do_not_move_and_the_theorem_of_one_bump_holds(fresh):
@@ -309,12 +380,21 @@ def test_fig04_baselines_are_densities():
 
     d = data.old_faithful()
     grid = np.linspace(-8, 8, 4001)
-    wide = type(d)(np.concatenate([d.X[d.train], grid[:, None, None]]), d.train, d.validation, d.test, d.mean, d.scale)
+    wide = type(d)(
+        np.concatenate([d.X[d.train], grid[:, None, None]]),
+        d.train,
+        d.validation,
+        d.test,
+        d.mean,
+        d.scale,
+    )
     np.testing.assert_allclose(np.exp(baselines.mixture(wide)[150:]).sum() * 0.004, 1.0, rtol=1e-6)
 
 
 def test_fig04_minutes_rows_and_paired_errors_are_those_of_the_chosen_run(monkeypatch):
-    """A known model in place of the trained one: its densities, step by step in minutes, and the errors, by hand."""
+    """A known model in place of the trained one: its densities, step by step in minutes, and the
+    errors, by hand.
+    """
     from figures import fig04_durations as fig
 
     rnn, d = RNN(Gaussian(), 2), data.old_faithful()
@@ -326,18 +406,31 @@ def test_fig04_minutes_rows_and_paired_errors_are_those_of_the_chosen_run(monkey
         durations = [float(row["duration_minutes"]) for row in csv.DictReader(file)]
     assert n["first"] == 201
     np.testing.assert_allclose(n["shown"], durations[200:240], rtol=1e-12)
-    x, h, steps = (np.array(durations) - np.mean(durations[:150])) / np.std(durations[:150]), theta["h1"][0], []
+    x, h, steps = (
+        (np.array(durations) - np.mean(durations[:150])) / np.std(durations[:150]),
+        theta["h1"][0],
+        [],
+    )
     for t, value in enumerate(x):
         mean, s = h @ theta["C"] + theta["c"], np.exp(theta["log_s"])
-        steps.append(-0.5 * ((value - mean[0]) / s[0]) ** 2 - np.log(s[0]) - 0.5 * np.log(2 * np.pi))
+        steps.append(
+            -0.5 * ((value - mean[0]) / s[0]) ** 2 - np.log(s[0]) - 0.5 * np.log(2 * np.pi)
+        )
         if 200 <= t < 240:
-            centre, width = mean[0] * np.std(durations[:150]) + np.mean(durations[:150]), s[0] * np.std(durations[:150])
-            bump = np.exp(-0.5 * ((np.array(n["minutes"]) - centre) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+            centre, width = (
+                mean[0] * np.std(durations[:150]) + np.mean(durations[:150]),
+                s[0] * np.std(durations[:150]),
+            )
+            bump = np.exp(-0.5 * ((np.array(n["minutes"]) - centre) / width) ** 2) / (
+                width * np.sqrt(2 * np.pi)
+            )
             np.testing.assert_allclose(n["density"][t - 200], bump, rtol=1e-9)
         h = np.tanh(h @ theta["W"] + value * theta["U"][0] + theta["b"])
     for name, other in fig.all_baselines(d).items():
         difference = np.array(steps)[200:] - other[200:]
-        np.testing.assert_allclose(n["errors"][name], np.sqrt(np.var(difference, ddof=1) / 99), rtol=1e-9)
+        np.testing.assert_allclose(
+            n["errors"][name], np.sqrt(np.var(difference, ddof=1) / 99), rtol=1e-9
+        )
 
 
 def test_fig04_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
@@ -346,8 +439,14 @@ def test_fig04_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
     def run():
         n = fig.compute(np.random.default_rng(3), seeds=2, steps=30, sizes=(1, 2))
         tests = [run.pop("test") for run in n["runs"]]
-        fitted = {name: steps[:200] for name, steps in fig.all_baselines(fig.data.old_faithful()).items()}
-        return (n["runs"], n["chosen"], n["humps"].tolist(), n["density"][0].tolist()), fitted, tests
+        fitted = {
+            name: steps[:200] for name, steps in fig.all_baselines(fig.data.old_faithful()).items()
+        }
+        return (
+            (n["runs"], n["chosen"], n["humps"].tolist(), n["density"][0].tolist()),
+            fitted,
+            tests,
+        )
 
     fits, d = recorded(monkeypatch, fig, "fit"), data.old_faithful()
     true, fitted, tests = run()
@@ -369,7 +468,9 @@ def test_fig05_published_trained_again_beats_ar_and_the_chosen_run_of_regular_sp
     assert ar["70"] < np.median([run["test_again"] for run in n["runs"]])
     before, after = ([run[key] for run in n["runs"]] for key in ("test", "test_again"))
     assert np.ptp(before) > 1.0 > np.ptp(after)
-    assert len(n["runs"]) == 8 and n["chosen"]["validation"] == max(run["validation"] for run in n["runs"])
+    assert len(n["runs"]) == 8 and n["chosen"]["validation"] == max(
+        run["validation"] for run in n["runs"]
+    )
 
 
 def test_fig05_published_coverage_does_not_favour_the_rnn():
@@ -407,41 +508,64 @@ def test_fig05_autoregressions_are_least_squares_of_what_they_saw():
     for part, stop in [("55", m.train.stop), ("70", m.validation.stop)]:
         ar = baselines.Autoregression(m, p, fig.parts(m)[part])
         blank = with_garbage(m, slice(stop, None))
-        np.testing.assert_array_equal(ar.weights, baselines.Autoregression(blank, p, fig.parts(m)[part]).weights)
+        np.testing.assert_array_equal(
+            ar.weights, baselines.Autoregression(blank, p, fig.parts(m)[part]).weights
+        )
         rows = np.array([[x[t - 1], x[t - 2], 1.0] for t in range(p, stop)])
         weights = np.linalg.solve(rows.T @ rows, rows.T @ x[p:stop])
         np.testing.assert_allclose(ar.weights, weights, rtol=1e-8)
         t = m.test.start
-        mean, s = x[t - 1] * weights[0] + x[t - 2] * weights[1] + weights[2], np.std(x[p:stop] - rows @ weights)
+        mean, s = (
+            x[t - 1] * weights[0] + x[t - 2] * weights[1] + weights[2],
+            np.std(x[p:stop] - rows @ weights),
+        )
         expected = -0.5 * ((x[t] - mean) / s) ** 2 - np.log(s) - 0.5 * np.log(2 * np.pi)
         np.testing.assert_allclose(ar.steps[t], expected, rtol=1e-8)
 
 
-def test_fig05_again_trains_on_the_first_70_per_cent_for_the_chosen_number_of_steps_and_the_fans_are_its(monkeypatch):
+def test_fig05_again_trains_on_70_per_cent_for_the_chosen_steps_and_the_fans_are_its(monkeypatch):
     from figures import fig05_forecasts as fig
 
-    m, fits, sampled = data.membrane(), recorded(monkeypatch, fig, "fit"), recorded(monkeypatch, fig, "forecast")
+    m, fits, sampled = (
+        data.membrane(),
+        recorded(monkeypatch, fig, "fit"),
+        recorded(monkeypatch, fig, "forecast"),
+    )
     n = fig.compute(np.random.default_rng(3), seeds=2, steps=30, sizes=(2,))
-    assert len(fits) == 4 and m.validation.stop == round(0.7 * len(m.X)) and m.train.stop == round(0.55 * len(m.X))
+    assert (
+        len(fits) == 4
+        and m.validation.stop == round(0.7 * len(m.X))
+        and m.train.stop == round(0.55 * len(m.X))
+    )
     for run, first, second in zip(n["runs"], fits[::2], fits[1::2], strict=True):
         np.testing.assert_array_equal(first[0][2], data.windows(m.X[: m.train.stop], 50))
         np.testing.assert_array_equal(second[0][2], data.windows(m.X[: m.validation.stop], 50))
         assert second[1]["steps"] == max(1, run["step"]) and second[1]["validate"] is None
-        assert all(np.array_equal(first[0][1][key], second[0][1][key]) for key in first[0][1])  # the same start
+        assert all(
+            np.array_equal(first[0][1][key], second[0][1][key]) for key in first[0][1]
+        )  # the same start
         score = log_likelihood_steps(RNN(Gaussian(), 2), second[2].last, m.X)[m.test].mean()
         np.testing.assert_allclose(run["test_again"], score, rtol=1e-12)
-        assert run["step"] == first[2].history["step"][int(np.argmax(first[2].history["validation"]))]
+        assert (
+            run["step"] == first[2].history["step"][int(np.argmax(first[2].history["validation"]))]
+        )
     fig.again(m, RNN(Gaussian(), 2), fits[0][0][1], n["runs"][0] | {"step": 7})
     assert fits.pop()[1]["steps"] == 7
     best = fits[1 + 2 * int(np.argmax([run["validation"] for run in n["runs"]]))][2].last
-    assert len(sampled) == 4 and all(np.array_equal(args[1][key], best[key]) for args, _, _ in sampled for key in best)
+    assert len(sampled) == 4 and all(
+        np.array_equal(args[1][key], best[key]) for args, _, _ in sampled for key in best
+    )
 
 
 def test_fig05_the_number_of_steps_is_the_best_on_validation(monkeypatch):
     from figures import fig05_forecasts as fig
 
     def fit(_objective, theta, _X, **_settings):
-        return Fit(theta, theta, {"step": [0, 10, 20], "objective": [0.0, 1.0, 2.0], "validation": [1.0, 3.0, 2.0]})
+        return Fit(
+            theta,
+            theta,
+            {"step": [0, 10, 20], "objective": [0.0, 1.0, 2.0], "validation": [1.0, 3.0, 2.0]},
+        )
 
     monkeypatch.setattr(fig, "fit", fit)
     assert fig.train(data.membrane(), 2, np.random.default_rng(0), 20)[-1]["step"] == 10
@@ -458,7 +582,9 @@ def test_fig05_fans_hold_the_quantiles_they_name_in_millivolts(monkeypatch):
 
     monkeypatch.setattr(fig, "forecast", ladder)
     n = fig.compute(np.random.default_rng(3), seeds=1, steps=1, sizes=(1,))
-    for fan, truth, (series, *settings, end) in zip(n["fans"]["RNN"], n["truth"], asked, strict=True):
+    for fan, truth, (series, *settings, end) in zip(
+        n["fans"]["RNN"], n["truth"], asked, strict=True
+    ):
         assert np.shape(fan) == (4, 50) and settings == [50, 400, (5, 25, 75, 95)]
         np.testing.assert_array_equal(series.X, m.X)
         assert m.test.start < end < len(m.X) - 50
@@ -473,7 +599,11 @@ def test_fig05_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
             fits = recorded(patched, fig, "fit")
             n = fig.compute(np.random.default_rng(3), seeds=2, steps=30, sizes=(2,))
         tests = [run.pop("test") + 1j * run.pop("test_again") for run in n["runs"]]
-        thetas = [value.tolist() for _, _, result in fits for value in [*result.last.values(), *result.best.values()]]
+        thetas = [
+            value.tolist()
+            for _, _, result in fits
+            for value in [*result.last.values(), *result.best.values()]
+        ]
         return (n["runs"], n["chosen"], n["order"], thetas), tests
 
     true, tests = run()
@@ -491,20 +621,33 @@ def test_fig06_K_falls_and_the_truth_rises(source, fresh):
     for name in ("linear", "tanh"):
         curves = n[name]
         log_p, K = np.array(curves["log_p"]), np.array(curves["K"])
-        assert SIGMAS[K.argmax()] <= 0.1 < 0.3 <= SIGMAS[log_p.argmax()] <= 0.7 and log_p.max() > log_p[0] + 5
+        assert (
+            SIGMAS[K.argmax()] <= 0.1 < 0.3 <= SIGMAS[log_p.argmax()] <= 0.7
+            and log_p.max() > log_p[0] + 5
+        )
         assert (log_p - K >= -1e-9).all() and (np.diff(K[3:]) < 0).all()
         value, error = np.array(curves["first"]["estimates"]).T
         assert (np.abs(value - curves["first"]["K"]) < 5 * error).all()
-    assert n["linear"]["rises"] == 0 and (np.diff(n["linear"]["K"]) < 0).all() and 0 < n["tanh"]["rises"] < 0.5
-    np.testing.assert_allclose(n["linear"]["K"][0] - n["linear"]["K"][10], 30.0293, atol=5e-5)  # at sigma = 0.5
+    assert (
+        n["linear"]["rises"] == 0
+        and (np.diff(n["linear"]["K"]) < 0).all()
+        and 0 < n["tanh"]["rises"] < 0.5
+    )
+    np.testing.assert_allclose(
+        n["linear"]["K"][0] - n["linear"]["K"][10], 30.0293, atol=5e-5
+    )  # at sigma = 0.5
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
 def test_fig06_noise_never_helps_on_the_models_own_data(source, fresh):
-    """B9 beside B3: of 240 average changes of K none is above 0, though on single sequences many are."""
+    """B9 beside B3: of 240 average changes of K none is above 0, though on single sequences many
+    are.
+    """
     n = published("fig06_sigma") if source == "published" else fresh("fig06_sigma")
     gain, rises = np.array(n["own data"]).T
-    assert len(gain) == 240 and gain.max() < 0 and 0.05 < rises.mean() < 0.3 and (rises > 0).sum() > 40
+    assert (
+        len(gain) == 240 and gain.max() < 0 and 0.05 < rises.mean() < 0.3 and (rises > 0).sum() > 40
+    )
     assert gain.min() < -1
 
 
@@ -535,9 +678,15 @@ def test_fig06_the_error_of_its_quadrature_is_small():
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
 def test_fig07_K_drives_sigma_to_zero_and_the_truth_to_its_maximiser(source, fresh):
-    n = published("fig07_learning_sigma") if source == "published" else fresh("fig07_learning_sigma")
+    n = (
+        published("fig07_learning_sigma")
+        if source == "published"
+        else fresh("fig07_learning_sigma")
+    )
     assert np.abs(n["K"][-1]).max() < 1e-2 and n["best"] > 0.3
-    assert np.abs(np.abs(n["log_p"][-1]) - n["best"]).max() < (1e-3 if source == "published" else 2e-2)
+    assert np.abs(np.abs(n["log_p"][-1]) - n["best"]).max() < (
+        1e-3 if source == "published" else 2e-2
+    )
     if source == "published":
         assert len(n["K"][0]) == 10 and min(np.abs(n["K"][0])) > 0.04
         assert np.sign(n["log_p"][-1]).tolist() == np.sign(n["log_p"][0]).tolist()
@@ -548,9 +697,20 @@ def test_fig07_the_maximiser_is_the_best_of_a_fine_grid(source, fresh):
     from figures import fig07_learning_sigma as fig
     from rnnvae_ref import examples, kalman, sample
 
-    n = published("fig07_learning_sigma") if source == "published" else fresh("fig07_learning_sigma")
+    n = (
+        published("fig07_learning_sigma")
+        if source == "published"
+        else fresh("fig07_learning_sigma")
+    )
     rnn, theta = examples.linear()
-    X = sample(rnn, theta, np.random.default_rng(0 if source == "published" else 1), fig.T, 5, sigma=fig.TRUE)
+    X = sample(
+        rnn,
+        theta,
+        np.random.default_rng(0 if source == "published" else 1),
+        fig.T,
+        5,
+        sigma=fig.TRUE,
+    )
     grid = np.linspace(0.0, 3.0, 301)
     log_p = [kalman.log_p(rnn, theta, X, s).sum() for s in grid]
     assert abs(grid[int(np.argmax(log_p))] - n["best"]) <= 0.01
@@ -563,7 +723,9 @@ def test_fig07_copies_side_by_side_move_as_they_would_alone():
 
     rnn, theta = examples.linear()
     X = sample(rnn, theta, np.random.default_rng(0), 10, 2, sigma=0.5)
-    run = lambda starts: fig.ascend(np.random.default_rng(0), kalman.log_p, theta, X, np.array(starts), 20)
+    run = lambda starts: fig.ascend(
+        np.random.default_rng(0), kalman.log_p, theta, X, np.array(starts), 20
+    )
     np.testing.assert_allclose(run([0.3, -1.0])[:, 1], run([-1.0])[:, 0], rtol=1e-8)
 
 
@@ -575,14 +737,20 @@ def test_fig08_error_falls_like_one_over_the_root_of_S(source, fresh):
     repetitions = 200 if source == "published" else 60
     for errors, spread in zip(n["errors"], n["spread"], strict=True):
         ratio = np.array(errors) * np.sqrt(SIZES) / spread
-        assert (np.abs(ratio - 1) < 5 / np.sqrt(2 * repetitions) * 1.5).all()  # 1.5: the draws are not quite normal
+        assert (
+            np.abs(ratio - 1) < 5 / np.sqrt(2 * repetitions) * 1.5
+        ).all()  # 1.5: the draws are not quite normal
     assert max(n["without"]) < 1e-12 and min(n["spread"]) > 0.1
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
 def test_fig09_the_values_of_the_nile(source, fresh):
     n = published("fig09_nile") if source == "published" else fresh("fig09_nile")
-    assert np.argmax(n["K"]) == 0 and (np.diff(n["K"]) < 0).all() and max(n["log_p"]) > n["log_p"][0] + 10
+    assert (
+        np.argmax(n["K"]) == 0
+        and (np.diff(n["K"]) < 0).all()
+        and max(n["log_p"]) > n["log_p"][0] + 10
+    )
     got = [max(n["K"]), n["no arrow, best sigma"], n["tied"], n["free"]]
     np.testing.assert_allclose(got, [-654.52, -637.60, -638.03, -635.4247], atol=6e-3)
     assert n["free, W"] == 1.0 and n["free"] > -635.43  # not the local maximum -635.4475
@@ -597,10 +765,14 @@ def test_fig09_least_squares_finds_the_best_parameters_for_a_W():
 
     d = data.nile()
     X = d.X * d.scale + d.mean
-    objective = lambda p, _X, _rng: log_likelihood(fig.UNIT, fig.theta_of(p["h1"], p["log_s"], 0.61, p["U"], p["b"]), X)
+    objective = lambda p, _X, _rng: log_likelihood(
+        fig.UNIT, fig.theta_of(p["h1"], p["log_s"], 0.61, p["U"], p["b"]), X
+    )
     for b in (0.0, 0.5):
         start = {"h1": np.array(1.0), "log_s": np.array(5.0), "U": np.array(0.3), "b": np.array(b)}
-        found = objective(fit(objective, start, X, rng=np.random.default_rng(0), method="lbfgs").last, None, None)[0]
+        found = objective(
+            fit(objective, start, X, rng=np.random.default_rng(0), method="lbfgs").last, None, None
+        )[0]
         np.testing.assert_allclose(found, fig.least_squares(X, 0.61), atol=1e-4)
 
 
@@ -620,7 +792,10 @@ def test_compare_counts_numbers_outside_their_tolerance(tmp_path, monkeypatch, c
     monkeypatch.setattr(style, "OUT", tmp_path / "o")
     for folder, value in [("p", 1.0), ("o", 1.2)]:
         (tmp_path / folder).mkdir()
-        headline = {"near": {"value": value, "tolerance": 0.3}, "far": {"value": value, "tolerance": 0.1}}
+        headline = {
+            "near": {"value": value, "tolerance": 0.3},
+            "far": {"value": value, "tolerance": 0.1},
+        }
         (tmp_path / folder / "fig.json").write_text(json.dumps({"headline": headline}))
     assert command.compare() == 1
     out = capsys.readouterr().out
@@ -632,12 +807,19 @@ def headlines(tmp_path, monkeypatch, published, fresh):
     monkeypatch.setattr(style, "OUT", tmp_path / "o")
     for folder, headline in [("p", published), ("o", fresh)]:
         (tmp_path / folder).mkdir()
-        record = {"headline": {key: {"value": value, "tolerance": 0.1} for key, value in headline.items()}}
+        record = {
+            "headline": {key: {"value": value, "tolerance": 0.1} for key, value in headline.items()}
+        }
         (tmp_path / folder / "fig.json").write_text(json.dumps(record))
 
 
 def test_compare_counts_a_missing_number_as_outside(tmp_path, monkeypatch, capsys):
-    headlines(tmp_path, monkeypatch, {"here": 1.0, "gone": 1.0, "nan": 1.0}, {"here": 1.0, "new": 5.0, "nan": float("nan")})
+    headlines(
+        tmp_path,
+        monkeypatch,
+        {"here": 1.0, "gone": 1.0, "nan": 1.0},
+        {"here": 1.0, "new": 5.0, "nan": float("nan")},
+    )
     assert command.compare() == 2
     out = capsys.readouterr().out
     assert "gone   <-- outside" in out and "nan   <-- outside" in out and "here   <--" not in out
@@ -651,10 +833,15 @@ def test_compare_does_not_pass_when_there_is_nothing_to_compare(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("words", "fresh", "code"), [(["--compare"], 1.05, 0), (["--compare"], 1.2, 1), ([], 1.05, 0), ([], 1.2, 0)]
+    ("words", "fresh", "code"),
+    [(["--compare"], 1.05, 0), (["--compare"], 1.2, 1), ([], 1.05, 0), ([], 1.2, 0)],
 )
-def test_the_exit_code_of_compare_says_whether_a_number_lies_outside(tmp_path, monkeypatch, fresh, code, words):
-    headlines(tmp_path, monkeypatch, {"a": 1.0, "b": 1.0, "c": 1.0}, {"a": fresh, "b": fresh, "c": fresh})
+def test_the_exit_code_of_compare_says_whether_a_number_lies_outside(
+    tmp_path, monkeypatch, fresh, code, words
+):
+    headlines(
+        tmp_path, monkeypatch, {"a": 1.0, "b": 1.0, "c": 1.0}, {"a": fresh, "b": fresh, "c": fresh}
+    )
     monkeypatch.setattr(command, "NAMES", [])  # a full run of no figures
     monkeypatch.setattr(sys, "argv", ["figures", *words])
     with pytest.raises(SystemExit) as stop:
@@ -672,13 +859,18 @@ def test_the_command_refuses_a_figure_that_is_not_there():
     assert run.returncode != 0 and "figures must be among 1.." in run.stderr
 
 
-@pytest.mark.parametrize("words", [["--seeds", "0"], ["--steps", "0"], ["--seeds", "-1"], ["--steps", "many"]])
+@pytest.mark.parametrize(
+    "words", [["--seeds", "0"], ["--steps", "0"], ["--seeds", "-1"], ["--steps", "many"]]
+)
 def test_the_command_refuses_counts_below_one(words, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["figures", "1", *words])
     with pytest.raises(SystemExit) as stop:
         command.main()
     assert stop.value.code == 2
-    assert f"argument {words[0]}: must be a whole number, 1 or larger; got {words[1]}" in capsys.readouterr().err
+    assert (
+        f"argument {words[0]}: must be a whole number, 1 or larger; got {words[1]}"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("values", [[3.0, 1.0, 2.0, 10.0, 2.5], [4.0, 1.0, 9.0, 2.0]])
@@ -710,7 +902,9 @@ def log_normal(x, mean, variance):
 
 
 def resampled_by_hand(x, signs, R, Q):
-    """log p(x_1), the log-mean of step 2, and that of step 3 averaged over all choices of four ancestors."""
+    """log p(x_1), the log-mean of step 2, and that of step 3 averaged over all choices of four
+    ancestors.
+    """
     h2 = [x[0] + math.sqrt(Q) * sign for sign in signs[0]]
     w = [math.exp(log_normal(x[1], h, R)) for h in h2]
     third = 0.0
@@ -727,10 +921,16 @@ def test_fig20_every_objective_reduces_the_table_as_it_is_drawn(source, fresh):
     sums, across = np.sum(n["ell"], axis=0), [log_mean_exp(row) for row in n["ell"]]
     wanted = {"down": sums, "across": across, "5": sum(n["without noise"])}
     wanted |= {"14": np.mean(sums), "16": np.mean(sums), "17": sum(across)}
-    wanted |= {"26": log_mean_exp(sums), "log_p": log_mean_exp(sums), "sticky": sticky(n["ell"], 0.5)}
+    wanted |= {
+        "26": log_mean_exp(sums),
+        "log_p": log_mean_exp(sums),
+        "sticky": sticky(n["ell"], 0.5),
+    }
     wanted["resampled"] = resampled_by_hand(n["x"], n["signs"], 15099.0, 1469.1)
     for key, value in wanted.items():
-        np.testing.assert_allclose(n[key], value, rtol=0, atol=2e-5, err_msg=key)  # seven digits are stored
+        np.testing.assert_allclose(
+            n[key], value, rtol=0, atol=2e-5, err_msg=key
+        )  # seven digits are stored
 
 
 def sticky(ell, rho):

@@ -32,21 +32,35 @@ def linear(T=4, N=3, D=2, M=2, seed=0):
 
 def lively(rnn, theta, X):
     """The same model with a state that lasts and is seen: W = 0.8 and a C of ones; for D = 1."""
-    return rnn, theta | {"W": np.array([[0.8]]), "C": np.ones_like(theta["C"]) * np.arange(1, 1 + theta["C"].size)}, X
+    return (
+        rnn,
+        theta
+        | {
+            "W": np.array([[0.8]]),
+            "C": np.ones_like(theta["C"]) * np.arange(1, 1 + theta["C"].size),
+        },
+        X,
+    )
 
 
 def dense(rnn, theta, X, n, sigma, P1):
-    """The joint Gaussian of one sequence, x_{t-1} fed in as given: mean and covariance of H; mean of X, its map from H, its
-    covariance; and X itself. Built from the definition: h_t is affine in h_1 and the noise."""
+    """The joint Gaussian of one sequence, x_{t-1} fed in as given: mean and covariance of H; mean
+    of X, its map from H, its covariance; and X itself. Built from the definition: h_t is affine in
+    h_1 and the noise.
+    """
     T, D, M = len(X), rnn.hidden, rnn.emission.dimensions
     mean, h = np.zeros(T * D), theta["h1"][0]
     for t in range(T):
         mean[t * D : (t + 1) * D] = h
         h = h @ theta["W"] + X[t, n] @ theta["U"] + theta["b"]
-    A = np.zeros((T * D, T * D))  # h = mean + A z with z = (h_1 - m_1, e_2 .. e_T), blocks (W^(t-u))' on columns
+    A = np.zeros(
+        (T * D, T * D)
+    )  # h = mean + A z with z = (h_1 - m_1, e_2 .. e_T), blocks (W^(t-u))' on columns
     for t in range(T):
         for u in range(t + 1):
-            A[t * D : (t + 1) * D, u * D : (u + 1) * D] = np.linalg.matrix_power(theta["W"], t - u).T
+            A[t * D : (t + 1) * D, u * D : (u + 1) * D] = np.linalg.matrix_power(
+                theta["W"], t - u
+            ).T
     Z = np.kron(np.eye(T), np.diag(sigma**2 * np.ones(D)))
     Z[:D, :D] = P1
     B = np.kron(np.eye(T), theta["C"].T)
@@ -58,7 +72,9 @@ def dense(rnn, theta, X, n, sigma, P1):
 SIGMA = np.array([0.4, -0.7])
 
 
-@pytest.mark.parametrize("P1", [np.zeros((2, 2)), np.array([[2.0, 0.3], [0.3, 1.0]])], ids=["h1 known", "h1 uncertain"])
+@pytest.mark.parametrize(
+    "P1", [np.zeros((2, 2)), np.array([[2.0, 0.3], [0.3, 1.0]])], ids=["h1 known", "h1 uncertain"]
+)
 def test_kalman_filter_equals_the_dense_joint_gaussian(P1):
     rnn, theta, X = linear()
     _, _, mean, cov = kalman.filtered(rnn, theta, X, SIGMA, P1)
@@ -90,7 +106,10 @@ def test_kalman_divergence_equals_that_of_two_dense_gaussians():
     gain = H @ B.T @ np.linalg.inv(V)
     away, post, prior = (gain @ (x - seen))[free], (H - gain @ B @ H)[free, free], H[free, free]
     kl = 0.5 * (
-        np.trace(np.linalg.solve(post, prior)) - 3 + np.linalg.slogdet(post)[1] - np.linalg.slogdet(prior)[1]
+        np.trace(np.linalg.solve(post, prior))
+        - 3
+        + np.linalg.slogdet(post)[1]
+        - np.linalg.slogdet(prior)[1]
         + away @ np.linalg.solve(post, away)
     )  # fmt: skip
     assert_allclose(kalman.kl_q_posterior(rnn, theta, X, 0.7)[0], kl, rtol=1e-9)
@@ -103,7 +122,9 @@ def test_quadrature_gap_is_the_divergence(emission, transition):
         rnn, theta, X = lively(*random_model(emission, transition, D=1, M=2, seed=seed))
         for sigma in (0.3, -1.0):
             gap = quadrature.log_p(rnn, theta, X, sigma) - quadrature.K(rnn, theta, X, sigma)
-            assert_allclose(gap, quadrature.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-9, atol=1e-9)
+            assert_allclose(
+                gap, quadrature.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-9, atol=1e-9
+            )
             assert (gap > 0).all()
 
 
@@ -111,10 +132,18 @@ def test_quadrature_equals_kalman_on_linear_gaussian_models():
     for seed in range(2):
         rnn, theta, X = lively(*linear(D=1, M=2, T=12, seed=seed))
         for sigma in (0.2, 1.0):
-            assert_allclose(quadrature.log_p(rnn, theta, X, sigma), kalman.log_p(rnn, theta, X, sigma), rtol=1e-9)
-            assert_allclose(quadrature.K(rnn, theta, X, sigma), kalman.K(rnn, theta, X, sigma), rtol=1e-9)
             assert_allclose(
-                quadrature.kl_q_posterior(rnn, theta, X, sigma), kalman.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-8
+                quadrature.log_p(rnn, theta, X, sigma),
+                kalman.log_p(rnn, theta, X, sigma),
+                rtol=1e-9,
+            )
+            assert_allclose(
+                quadrature.K(rnn, theta, X, sigma), kalman.K(rnn, theta, X, sigma), rtol=1e-9
+            )
+            assert_allclose(
+                quadrature.kl_q_posterior(rnn, theta, X, sigma),
+                kalman.kl_q_posterior(rnn, theta, X, sigma),
+                rtol=1e-8,
             )
 
 
@@ -134,9 +163,13 @@ def test_enumeration_over_gauss_hermite_nodes_converges_to_quadrature(emission, 
 def test_twenty_nodes_agree_with_kalman_to_1e_9_at_five_steps():
     rnn, theta, X = lively(*linear(T=5, N=1, D=1, M=1))
     law = gauss_hermite(20)
-    assert_allclose(enumeration.log_p(rnn, theta, X, 0.4, law), kalman.log_p(rnn, theta, X, 0.4), atol=1e-9)
+    assert_allclose(
+        enumeration.log_p(rnn, theta, X, 0.4, law), kalman.log_p(rnn, theta, X, 0.4), atol=1e-9
+    )
     eps, log_w = enumeration.paths(law, 5, 1)
-    assert_allclose(K_noise(rnn, theta, X, eps, 0.4, log_w), kalman.K(rnn, theta, X, 0.4), atol=1e-9)
+    assert_allclose(
+        K_noise(rnn, theta, X, eps, 0.4, log_w), kalman.K(rnn, theta, X, 0.4), atol=1e-9
+    )
 
 
 def test_gradients_agree_across_the_oracles_and_with_differences():
@@ -148,11 +181,16 @@ def test_gradients_agree_across_the_oracles_and_with_differences():
         (kalman.K, lambda r, th, X, s: quadrature.K(r, th, X, s, points)),
         (kalman.kl_q_posterior, lambda r, th, X, s: quadrature.kl_q_posterior(r, th, X, s, points)),
     ]:
-        one, two = (value_and_gradient(lambda th, g=g: g(rnn, th, X, th["sigma"]), theta) for g in (ours, other))
+        one, two = (
+            value_and_gradient(lambda th, g=g: g(rnn, th, X, th["sigma"]), theta)
+            for g in (ours, other)
+        )
         assert_same(one, two, rtol=1e-6, atol=1e-7)
-    check_grads(lambda th: np.sum(kalman.log_p(*linear()[:1], th, linear()[2], th["sigma"])), modes=["rev"], order=1)(
-        linear()[1] | {"sigma": SIGMA}
-    )
+    check_grads(
+        lambda th: np.sum(kalman.log_p(*linear()[:1], th, linear()[2], th["sigma"])),
+        modes=["rev"],
+        order=1,
+    )(linear()[1] | {"sigma": SIGMA})
     rnn, theta, X = random_model(D=1)
     objective = lambda th: np.sum(quadrature.log_p(rnn, th, X, th["sigma"], 150))
     check_grads(objective, modes=["rev"], order=1)(theta | {"sigma": np.array(0.5)})
@@ -179,7 +217,9 @@ def test_the_reported_error_of_quadrature_is_real_and_controlled():
     for points in (30, 45, 60):
         actual = np.abs(quadrature.log_p(rnn, theta, X, 0.1, points) - truth)
         assert_allclose(quadrature.error(rnn, theta, X, 0.1, points), actual, rtol=0.5, atol=1e-9)
-    assert np.abs(quadrature.log_p(rnn, theta, X, 0.1, 30) - truth).max() > 1e-6  # a coarse grid does err
+    assert (
+        np.abs(quadrature.log_p(rnn, theta, X, 0.1, 30) - truth).max() > 1e-6
+    )  # a coarse grid does err
 
 
 @pytest.mark.parametrize("drift", [2.0, -2.0])
@@ -187,17 +227,24 @@ def test_quadrature_follows_dynamics_that_drift(drift):
     rnn, theta, X = random_model("gaussian", "linear", T=6, N=2, D=1, M=1)
     theta = theta | {"W": np.array([[1.0]]), "U": np.array([[0.0]]), "b": np.array([drift])}
     X = X + drift * np.arange(6)[:, None, None] * theta["C"]
-    assert_allclose(quadrature.log_p(rnn, theta, X, 0.3), kalman.log_p(rnn, theta, X, 0.3), rtol=1e-9)
+    assert_allclose(
+        quadrature.log_p(rnn, theta, X, 0.3), kalman.log_p(rnn, theta, X, 0.3), rtol=1e-9
+    )
 
 
 def test_quadrature_refuses_what_it_cannot_do():
     rnn, theta, X = random_model()
-    with pytest.raises(ValueError, match=r"quadrature needs D = 1, L = 1 and sigma other than 0; got D = 2"):
+    with pytest.raises(
+        ValueError, match=r"quadrature needs D = 1, L = 1 and sigma other than 0; got D = 2"
+    ):
         quadrature.log_p(rnn, theta, X, 0.5)
     rnn, theta, X = random_model(D=1)
     with pytest.raises(ValueError, match=r"got D = 1, L = 1, sigma = 0\.0"):
         quadrature.log_p(rnn, theta, X, 0.0)
-    with pytest.raises(ValueError, match=r"needs a larger grid than 4000 points or 5e\+07 entries: sigma, or the emission"):
+    with pytest.raises(
+        ValueError,
+        match=r"needs a larger grid than 4000 points or 5e\+07 entries: sigma, or the emission",
+    ):
         quadrature.log_p(rnn, theta, X, 1e-4)
     rnn, theta, X = lively(*linear(D=1, M=1))
     with pytest.raises(ValueError, match="the data push h to the end of the grid"):
@@ -208,10 +255,15 @@ def test_quadrature_refuses_what_it_cannot_do():
 
 def test_kalman_refuses_what_it_cannot_do():
     for rnn, theta, X in (random_model("gaussian"), random_model(transition="linear")):
-        with pytest.raises(ValueError, match="rnn must be linear and have a Gaussian emission for a Kalman filter"):
+        with pytest.raises(
+            ValueError, match="rnn must be linear and have a Gaussian emission for a Kalman filter"
+        ):
             kalman.log_p(rnn, theta, X, 0.5)
     rnn, theta, X = linear()
-    with pytest.raises(ValueError, match=r"P1 must be float64 with shape \(2, 2\); got an array of float64 with shape \(1,\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"P1 must be float64 with shape \(2, 2\); got an array of float64 with shape \(1,\)",
+    ):
         kalman.log_p(rnn, theta, X, 0.5, [1.0])
     with pytest.raises(ValueError, match="sigma must be float64 with shape"):
         kalman.log_p(rnn, theta, X, np.ones(3))
@@ -233,10 +285,14 @@ def test_the_batch_costs_no_more_calls_than_one_sequence():
     """Vectorised over the batch: the result for N sequences is that of each alone."""
     rnn, theta, X = linear(N=6)
     together = kalman.log_p(rnn, theta, X, SIGMA)
-    assert_allclose(together, [kalman.log_p(rnn, theta, X[:, [n]], SIGMA)[0] for n in range(6)], rtol=1e-12)
+    assert_allclose(
+        together, [kalman.log_p(rnn, theta, X[:, [n]], SIGMA)[0] for n in range(6)], rtol=1e-12
+    )
     rnn, theta, X = random_model(D=1, N=4)
     together = quadrature.log_p(rnn, theta, X, 0.5)
-    assert_allclose(together, [quadrature.log_p(rnn, theta, X[:, [n]], 0.5)[0] for n in range(4)], rtol=1e-10)
+    assert_allclose(
+        together, [quadrature.log_p(rnn, theta, X[:, [n]], 0.5)[0] for n in range(4)], rtol=1e-10
+    )
 
 
 # B7: the Nile, raw, in 1e8 cubic metres, all 100 terms
@@ -248,8 +304,18 @@ def nile():
 
 
 def one_unit(h1, W, U, variance):
-    theta = {"h1": [[h1]], "W": [[W]], "U": [[U]], "b": [0.0], "C": [[1.0]], "c": [0.0], "log_s": [0.5 * np.log(variance)]}
-    return RNN(Gaussian(), 1, transition="linear"), {key: np.array(value, dtype=float) for key, value in theta.items()}
+    theta = {
+        "h1": [[h1]],
+        "W": [[W]],
+        "U": [[U]],
+        "b": [0.0],
+        "C": [[1.0]],
+        "c": [0.0],
+        "log_s": [0.5 * np.log(variance)],
+    }
+    return RNN(Gaussian(), 1, transition="linear"), {
+        key: np.array(value, dtype=float) for key, value in theta.items()
+    }
 
 
 R, Q = 15099.0, 1469.1
@@ -271,7 +337,9 @@ def test_b7_the_local_level_model_of_the_nile():
 
 
 def test_b7_exponential_smoothing_is_a_one_unit_rnn():
-    """The steady Kalman filter, without an arrow from x, equals a noise-free linear RNN with that arrow, in value."""
+    """The steady Kalman filter, without an arrow from x, equals a noise-free linear RNN with that
+    arrow, in value.
+    """
     P, g, F = steady()
     rnn, theta = one_unit(1120.0, 1.0, 0.0, R)
     filtered = kalman.log_p(rnn, theta, nile(), np.sqrt(Q), [[P]])
@@ -281,7 +349,9 @@ def test_b7_exponential_smoothing_is_a_one_unit_rnn():
 
 
 def test_b7_what_the_arrow_is_worth():
-    """K without the arrow is best at sigma = 0, independent Gaussians; log p with the best R, Q, h_1; the RNN with the arrow."""
+    """K without the arrow is best at sigma = 0, independent Gaussians; log p with the best R, Q,
+    h_1; the RNN with the arrow.
+    """
     X = nile()
     iid = scipy.stats.norm.logpdf(X, X.mean(), X.std()).sum()
     assert_allclose(iid, -654.52, atol=5e-3)
@@ -290,9 +360,14 @@ def test_b7_what_the_arrow_is_worth():
     slope = grad(lambda s: kalman.K(rnn, theta, X, s)[0])
     assert slope(10.0) < 0 and slope(100.0) < 0
 
-    unit = lambda th, W, U: one_unit(0.0, 0.0, 0.0, 1.0)[1] | {"h1": 1e3 * th["h1"], "W": W, "U": U, "log_s": th["log_s"]}
+    unit = lambda th, W, U: (
+        one_unit(0.0, 0.0, 0.0, 1.0)[1]
+        | {"h1": 1e3 * th["h1"], "W": W, "U": U, "log_s": th["log_s"]}
+    )
     best = lambda objective, theta: (
-        -fit(lambda th, X, _: objective(th), theta, X, rng=np.random.default_rng(0), method="lbfgs").history["objective"][-1]
+        -fit(
+            lambda th, X, _: objective(th), theta, X, rng=np.random.default_rng(0), method="lbfgs"
+        ).history["objective"][-1]
     )
     start = {"h1": np.array([[1.0]]), "log_s": np.array([5.0])}
     no_arrow = lambda th: kalman.log_p(rnn, unit(th, np.eye(1), np.zeros((1, 1))), X, 10 * th["q"])
@@ -323,17 +398,23 @@ def run(W, U, drive, first):
 def free_score(x, W):
     """The best h_1, U, b and scale for this W: the mean is linear in the first three."""
     one = np.ones_like(x)
-    return gaussian_score(fitted(np.array([run(W, 0.0, one, 1.0), run(W, 1.0, x, 0.0), run(W, 1.0, one, 0.0)]).T, x))
+    return gaussian_score(
+        fitted(np.array([run(W, 0.0, one, 1.0), run(W, 1.0, x, 0.0), run(W, 1.0, one, 0.0)]).T, x)
+    )
 
 
 def test_b7_each_best_value_of_the_nile_is_a_global_maximum():
     """Each family with all but one ratio solved for exactly, and the ratio on a grid."""
     x = nile()[:, 0, 0]
     no_data = np.ones_like(x)
-    tied = lambda g: gaussian_score(fitted(run(1 - g, 0.0, no_data, 1.0)[:, None], x - run(1 - g, g, x, 0.0)))
+    tied = lambda g: gaussian_score(
+        fitted(run(1 - g, 0.0, no_data, 1.0)[:, None], x - run(1 - g, g, x, 0.0))
+    )
     assert_allclose(max(tied(g) for g in np.linspace(0.0, 1.99, 400)), -638.03, atol=5e-3)
 
-    def no_arrow(ratio):  # of Q to R; x = h_1 + noise of covariance proportional to I + ratio min(s, t)
+    def no_arrow(
+        ratio,
+    ):  # of Q to R; x = h_1 + noise of covariance proportional to I + ratio min(s, t)
         t = np.arange(len(x))
         root = np.linalg.cholesky(np.eye(len(x)) + ratio * np.minimum(t[:, None], t))
         white, one = np.linalg.solve(root, x), np.linalg.solve(root, no_data)
@@ -349,13 +430,20 @@ def test_b7_each_best_value_of_the_nile_is_a_global_maximum():
 
 
 def test_b7_with_W_above_one_the_digits_of_h1_store_the_record():
-    """Eq. (5) of the one-unit linear RNN far above the best |W| <= 1, until h_1 is moved by a millionth."""
-    rnn, theta = one_unit(1158.8138303094283, 1.2360256036893547, -0.28405164965821494, 12748.285815774161)
+    """Eq. (5) of the one-unit linear RNN far above the best |W| <= 1, until h_1 is moved by a
+    millionth.
+    """
+    rnn, theta = one_unit(
+        1158.8138303094283, 1.2360256036893547, -0.28405164965821494, 12748.285815774161
+    )
     theta["b"] = np.array([40.900757384982867])
     assert_allclose(log_likelihood(rnn, theta, nile()), -614.5515, atol=5e-4)
     assert log_likelihood(rnn, theta | {"h1": theta["h1"] + 1e-6}, nile()) < -700
     h, x = F(rnn, theta, nile())[:, 0, 0, 0], nile()[:, 0, 0]
-    later = [sum(0.28405164965821494 * 1.2360256036893547 ** (-k - 1) * x[t + k] for k in range(40)) for t in range(60)]
+    later = [
+        sum(0.28405164965821494 * 1.2360256036893547 ** (-k - 1) * x[t + k] for k in range(40))
+        for t in range(60)
+    ]
     assert np.ptp(h[:60] - later) < 1.0  # h_t is a weighted sum of x_t, x_{t+1} .., and a constant
 
 

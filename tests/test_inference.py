@@ -55,7 +55,9 @@ def test_eq6_of_a_discrete_law_is_the_probability_of_the_node():
 def test_eq7_is_a_density_of_H():
     """T = 2, D = 1: q(h_2 | h_1, x_1) integrates to one."""
     rnn, theta, X = random_model(T=2, N=1, D=1)
-    density = lambda h: np.exp(log_q(rnn, theta, X, np.array([theta["h1"][0, 0], h]).reshape(2, 1, 1, 1, 1), 0.3, Normal()))[0, 0]
+    density = lambda h: np.exp(
+        log_q(rnn, theta, X, np.array([theta["h1"][0, 0], h]).reshape(2, 1, 1, 1, 1), 0.3, Normal())
+    )[0, 0]
     assert_allclose(scipy.integrate.quad(density, -5, 5)[0], 1.0, rtol=1e-7)
 
 
@@ -76,7 +78,12 @@ def test_eq8_holds_as_sigma_vanishes_and_fails_with_noise(model):
     for sigma in (0.5, 1e-3, 1e-5):
         H, log_p = F(rnn, theta, X, eps, sigma), enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)
         posterior = log_posterior(rnn, theta, X, H, sigma, TWO_POINT, log_p)
-        assert_allclose(posterior, enumeration.log_path_posterior(rnn, theta, X, sigma, TWO_POINT), rtol=1e-9, atol=1e-11)
+        assert_allclose(
+            posterior,
+            enumeration.log_path_posterior(rnn, theta, X, sigma, TWO_POINT),
+            rtol=1e-9,
+            atol=1e-11,
+        )
         gaps.append(np.abs(posterior - log_q(rnn, theta, X, H, sigma, TWO_POINT)).max())
     assert gaps[0] > 0.1 and gaps[2] < 1e-3
     assert_allclose(gaps[1] / gaps[2], 100.0, rtol=0.02)  # and it vanishes like sigma
@@ -121,9 +128,16 @@ def test_a_law_must_pair_nodes_with_weights_that_sum_to_one():
     nan = float("nan")
     for nodes, weights in [
         *[((0.0,), (0.5, 0.5)), ((0.0, 1.0), (0.5, 0.6)), ((0.0, 1.0), (0.0, 1.0)), ((), ())],
-        *[((0.0, 0.0), (0.5, 0.5)), ((0.0, nan), (0.5, 0.5)), ((0.0, 1.0), (0.5, nan)), ((0.0, 1.0), (0.5, 0.5 + 1e-6))],
+        *[
+            ((0.0, 0.0), (0.5, 0.5)),
+            ((0.0, nan), (0.5, 0.5)),
+            ((0.0, 1.0), (0.5, nan)),
+            ((0.0, 1.0), (0.5, 0.5 + 1e-6)),
+        ],
     ]:
-        with pytest.raises(ValueError, match="nodes, all different, and positive weights that sum to 1"):
+        with pytest.raises(
+            ValueError, match="nodes, all different, and positive weights that sum to 1"
+        ):
             Discrete(nodes, weights)
 
 
@@ -150,11 +164,19 @@ def test_densities_say_what_they_need():
     with pytest.raises(ValueError, match="sigma must not be 0 where densities of H are asked"):
         log_q(rnn, theta, X, H, 0.0, Normal())
     for wrong in (H[:, 0], H[1:], H[..., :1], H[:, :, :, :2]):
-        for call in (lambda h: log_q(rnn, theta, X, h, SIGMA, Normal()), lambda h: log_p_x_steps(rnn, theta, X, h)):
-            with pytest.raises(ValueError, match=r"H must be trajectories \(T, S, 1, N, D\) = \(4, S, 1, 3, 2\)"):
+        for call in (
+            lambda h: log_q(rnn, theta, X, h, SIGMA, Normal()),
+            lambda h: log_p_x_steps(rnn, theta, X, h),
+        ):
+            with pytest.raises(
+                ValueError, match=r"H must be trajectories \(T, S, 1, N, D\) = \(4, S, 1, 3, 2\)"
+            ):
                 call(wrong)
     two = np.concatenate([H, H], axis=2)
-    for call in (lambda h: log_q(rnn, theta, X, h, SIGMA, Normal()), lambda h: log_p_x_steps(rnn, theta, X, h)):
+    for call in (
+        lambda h: log_q(rnn, theta, X, h, SIGMA, Normal()),
+        lambda h: log_p_x_steps(rnn, theta, X, h),
+    ):
         with pytest.raises(ValueError, match=r"Eqs. .*one particle"):
             call(two)
     with pytest.raises(ValueError, match="X must be without padding"):

@@ -58,7 +58,10 @@ def test_gradient_with_respect_to_the_noise_equals_the_plain_loop():
     rnn, theta, X = random_model(L=3)
     for shape in [(3, 2, 3, 3, 2), (3, 4, 1, 1, 2), (3, 3, 1, 2)]:
         eps = np.random.default_rng(2).standard_normal(shape)
-        ours, plain = (grad(lambda e, g=g: np.sum(g(rnn, theta, X, e, 0.4) ** 2))(eps) for g in (table, plain_table))
+        ours, plain = (
+            grad(lambda e, g=g: np.sum(g(rnn, theta, X, e, 0.4) ** 2))(eps)
+            for g in (table, plain_table)
+        )
         assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
 
 
@@ -80,20 +83,26 @@ def test_a_vjp_may_be_called_twice_and_with_any_layout(emission):
     assert_same(a, b)
     H = np.asfortranarray(F(rnn, theta, X))
     ours = grad(lambda H: np.sum(rnn.emission.table(theta, H, X)))(H)
-    assert_allclose(ours, grad(lambda H: np.sum(rnn.emission.table(theta, H, X)))(H.copy(order="C")), rtol=1e-12)
+    assert_allclose(
+        ours, grad(lambda H: np.sum(rnn.emission.table(theta, H, X)))(H.copy(order="C")), rtol=1e-12
+    )
 
 
 def test_the_floor_of_a_gaussian_reaches_the_kernel():
     rnn, theta, X = random_model("gaussian")
     rnn = RNN(Gaussian(2, min_scale=0.7), 2)
-    assert_same(*(value_and_gradient(lambda th, g=g: g(rnn, th, X), theta) for g in (table, plain_table)))
+    assert_same(
+        *(value_and_gradient(lambda th, g=g: g(rnn, th, X), theta) for g in (table, plain_table))
+    )
 
 
 def test_kernels_say_what_they_do_not_do():
     rnn, theta, X = random_model("gaussian")
     with pytest.raises(NotImplementedError, match="first derivatives only"):
         hessian(lambda W: np.sum(log_likelihood(rnn, theta | {"W": W}, X)))(theta["W"])
-    with pytest.raises(NotImplementedError, match="log_gaussian has no derivative with respect to data or settings"):
+    with pytest.raises(
+        NotImplementedError, match="log_gaussian has no derivative with respect to data or settings"
+    ):
         grad(lambda x: np.sum(kernels.log_gaussian(theta, F(rnn, theta, X)[:, 0], x, 0.0, [])))(X)
 
 
@@ -114,10 +123,18 @@ def test_check_grads_of_each_kernel(emission):
 
 
 def test_theta_may_be_a_dict_of_traced_arrays_and_numbers():
-    """As where a gradient is taken of some parameters only; the kernels want one dict that is traced as a whole."""
+    """As where a gradient is taken of some parameters only; the kernels want one dict that is
+    traced as a whole.
+    """
     rnn, theta, X = random_model()
-    eps, total = np.ones((3, 1, 1, 3, 2)), lambda tabulate, th: np.sum(tabulate(rnn, th, X, eps, th["sigma"]))
-    for_W = [grad(lambda W, g=g: total(g, theta | {"W": W, "sigma": 0.3}))(theta["W"]) for g in (table, plain_table)]
+    eps, total = (
+        np.ones((3, 1, 1, 3, 2)),
+        lambda tabulate, th: np.sum(tabulate(rnn, th, X, eps, th["sigma"])),
+    )
+    for_W = [
+        grad(lambda W, g=g: total(g, theta | {"W": W, "sigma": 0.3}))(theta["W"])
+        for g in (table, plain_table)
+    ]
     whole = grad(lambda th: total(table, th))(theta | {"sigma": np.array(0.3)})["W"]
     assert_same(for_W, [whole, whole])
 
@@ -141,7 +158,9 @@ def test_log_categorical_is_stable_where_rows_lie_far_apart():
     """The largest logit is subtracted row by row."""
     theta, H = {"C": np.array([[1.0, 0.0]]), "c": np.zeros(2)}, np.array([[[[3000.0], [-3000.0]]]])
     assert_array_equal(kernels.log_categorical(theta, H, np.array([[0, 1]]), None), [[[0.0, 0.0]]])
-    assert_array_equal(kernels.log_categorical(theta, H, np.array([[1, 0]]), None), [[[-3000.0, -3000.0]]])
+    assert_array_equal(
+        kernels.log_categorical(theta, H, np.array([[1, 0]]), None), [[[-3000.0, -3000.0]]]
+    )
 
 
 def test_a_vjp_neither_writes_into_its_input_nor_keeps_state():
@@ -163,7 +182,10 @@ def test_a_table_over_symbols_is_kept_for_a_gradient_only():
 def test_a_gradient_keeps_two_arrays_of_the_size_of_H():
     """H and the gradient with respect to it; all else is done in blocks."""
     rnn, theta, X = random_model("gaussian", T=400, N=50, D=32, M=1)
-    assert peak_of(lambda: grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta)) < 2.3 * 8 * 400 * 50 * 32
+    assert (
+        peak_of(lambda: grad(lambda th: np.sum(log_likelihood(rnn, th, X)))(theta))
+        < 2.3 * 8 * 400 * 50 * 32
+    )
 
 
 def peak_of(run):

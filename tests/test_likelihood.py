@@ -16,14 +16,17 @@ from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, valu
 
 def test_eq3_equals_loops_over_numbers(model):
     rnn, theta, X = model
-    expected = [oracles.log_likelihood(theta, X[:, n], rnn.transition == "linear") for n in range(3)]
+    expected = [
+        oracles.log_likelihood(theta, X[:, n], rnn.transition == "linear") for n in range(3)
+    ]
     assert_allclose(log_p_X(rnn, theta, X), expected, rtol=1e-12)
 
 
 def test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise(model):
     rnn, theta, X = model
     eq3, eq4, eq5 = (
-        value_and_gradient(lambda th, g=g: g(rnn, th, X), theta) for g in (log_p_X, expected_log_likelihood, log_likelihood)
+        value_and_gradient(lambda th, g=g: g(rnn, th, X), theta)
+        for g in (log_p_X, expected_log_likelihood, log_likelihood)
     )
     assert_same(eq3, eq5)
     assert_same(eq4, eq5)
@@ -45,7 +48,9 @@ def test_the_probabilities_of_all_sequences_sum_to_one(transition):
     rnn, theta, _ = random_model(transition=transition, V=3)
     every = np.array(list(itertools.product(range(3), repeat=5))).T
     assert_allclose(np.exp(log_likelihood(rnn, theta, every)).sum(), 1.0, rtol=1e-12)
-    assert_allclose(np.exp(enumeration.log_p(rnn, theta, every[:3], 0.8, TWO_POINT)).sum(), 9.0, rtol=1e-12)  # each prefix 9 times
+    assert_allclose(
+        np.exp(enumeration.log_p(rnn, theta, every[:3], 0.8, TWO_POINT)).sum(), 9.0, rtol=1e-12
+    )  # each prefix 9 times
 
 
 def test_the_density_of_all_pairs_of_numbers_integrates_to_one():

@@ -13,7 +13,9 @@ def test_log_mean_exp_is_the_log_of_the_mean_not_the_mean_of_the_logs():
 
 @pytest.mark.parametrize("shift", [-1e5, 0.0, 1e5])
 def test_log_sum_exp_neither_overflows_nor_underflows(shift):
-    assert_allclose(log_sum_exp(np.array([0.0, 0.0]) + shift, axis=0), np.log(2.0) + shift, rtol=1e-15)
+    assert_allclose(
+        log_sum_exp(np.array([0.0, 0.0]) + shift, axis=0), np.log(2.0) + shift, rtol=1e-15
+    )
     assert log_sum_exp(np.array([shift, shift + 2000.0]), axis=0) == shift + 2000.0
 
 
@@ -36,7 +38,9 @@ def test_weighted_mean_with_weights_of_samples_or_of_each_sequence():
     w = np.array([0.5, 0.25, 0.25])
     assert_allclose(weighted_mean(a), a.mean(axis=0))
     assert_allclose(weighted_mean(a, np.log(w)), w @ a)
-    assert_allclose(weighted_mean(a, np.log(np.stack([w, w[::-1]], axis=1))), [w @ a[:, 0], w[::-1] @ a[:, 1]])
+    assert_allclose(
+        weighted_mean(a, np.log(np.stack([w, w[::-1]], axis=1))), [w @ a[:, 0], w[::-1] @ a[:, 1]]
+    )
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -53,7 +53,9 @@ def verdicts(*words):
 def test_all_verdicts_are_the_documented_ones_for_ten_seeds(emission):
     for seed in range(10):
         found, rows = verdicts(emission, seed)
-        assert list(found) == list(range(1, 28)) and all(row.verdict == row.documented for row in rows)
+        assert list(found) == list(range(1, 28)) and all(
+            row.verdict == row.documented for row in rows
+        )
         assert {n for n, v in found.items() if v == "departs"} == {17, 27}
         assert {n for n, v in found.items() if v == "holds*"} == {8, 15, 18}
     assert len(rows) == 38 and all(np.isfinite([row.left, row.right]).all() for row in rows)
@@ -86,8 +88,14 @@ BREAKS = {
     "noise.weighted_mean": (off, [16]),
     "particles.log_mean_exp": (lambda _: mean_of_logs, [17, 27]),
     "appendix.log_mean_exp": (lambda _: mean_of_logs, [18, 25]),
-    "appendix.log_ratios_and_weights": (lambda g: lambda *args: [1.01 * part for part in g(*args)], [19, 22, 25]),
-    "appendix.all_joint_paths": (lambda g: lambda *tables: [1.01 * part for part in g(*tables)], [21, 22, 25]),
+    "appendix.log_ratios_and_weights": (
+        lambda g: lambda *args: [1.01 * part for part in g(*args)],
+        [19, 22, 25],
+    ),
+    "appendix.all_joint_paths": (
+        lambda g: lambda *tables: [1.01 * part for part in g(*tables)],
+        [21, 22, 25],
+    ),
     "appendix.sum_of_others": (off, [21]),
     "appendix.eq19": (off, [19]),
     "appendix.eq20": (off, [20]),
@@ -106,7 +114,9 @@ def test_a_broken_objective_turns_its_own_rows_red(monkeypatch, capsys, target, 
     module, name = target.split(".")
     original = getattr(importlib.import_module(f"rnnvae_ref.{module}"), name)
     monkeypatch.setattr(f"rnnvae_ref.{module}.{name}", make(original))
-    red = {row.number for row in paper.evaluate(paper.Case(emission)) if row.verdict != row.documented}
+    red = {
+        row.number for row in paper.evaluate(paper.Case(emission)) if row.verdict != row.documented
+    }
     assert set(rows) <= red
     assert __main__.main(["--emission", emission]) > 0
     assert ("FAILS" in capsys.readouterr().out) or rows == [17, 27]
@@ -138,11 +148,20 @@ def test_the_command_prints_a_row_each_in_eighty_columns_and_one_equation_in_ful
 
 
 def test_the_command_runs_as_a_module():
-    run = subprocess.run([sys.executable, "-m", "rnnvae_ref", "5"], capture_output=True, text=True, cwd=ROOT, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "rnnvae_ref", "5"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
     assert "def log_likelihood" in run.stdout
 
 
 @pytest.mark.parametrize("e", EQUATIONS, ids=lambda e: f"eq{e.number}")
 def test_each_number_leads_to_its_derivation(e):
     file, anchor = e.derivation.split("#")
-    assert f"### Eq. ({e.number})" in (ROOT / file).read_text(encoding="utf-8") and anchor == f"eq-{e.number}"
+    assert (
+        f"### Eq. ({e.number})" in (ROOT / file).read_text(encoding="utf-8")
+        and anchor == f"eq-{e.number}"
+    )

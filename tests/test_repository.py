@@ -28,7 +28,11 @@ MORE = {
     "derivations": {"derivations", "markdown_it", "math_core", "pygments", "fontTools"},
     "tests/benchmarks": {"figures", "tests", "torch", "jax"},
 }
-FILES = sorted(p for folder in ("rnnvae_ref", "tests", "figures", "derivations") for p in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    p
+    for folder in ("rnnvae_ref", "tests", "figures", "derivations")
+    for p in (ROOT / folder).rglob("*.py")
+)
 
 
 def imports(path):
@@ -44,7 +48,9 @@ def imports(path):
 def test_a_module_imports_only_from_those_above_it():
     assert {p.stem for p in PACKAGE.glob("*.py")} == {*ORDER, "__init__"}
     for i, name in enumerate(ORDER):
-        inside = {m.split(".")[1] for m in imports(PACKAGE / f"{name}.py") if m.startswith("rnnvae_ref.")} - {"__version__"}
+        inside = {
+            m.split(".")[1] for m in imports(PACKAGE / f"{name}.py") if m.startswith("rnnvae_ref.")
+        } - {"__version__"}
         assert inside <= {*ORDER[:i]}, name
 
 
@@ -70,24 +76,36 @@ def test_oracles_share_no_code_with_the_package():
 def test_docstrings_are_raw_and_functions_short(path):
     source = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(
+            node
+        ):
             first = source.splitlines()[node.body[0].lineno - 1].strip()
             assert first.startswith('r"""'), first
         if isinstance(node, ast.FunctionDef):
-            doc = node.body[0].end_lineno - node.body[0].lineno + 1 if ast.get_docstring(node) else 0
+            doc = (
+                node.body[0].end_lineno - node.body[0].lineno + 1 if ast.get_docstring(node) else 0
+            )
             assert node.end_lineno - node.lineno + 1 - doc <= 30, node.name
 
 
 def test_public_functions_have_docstrings():
     for path in PACKAGE.glob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and node.name != "main":
+            if (
+                isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+                and node.name != "main"
+            ):
                 assert ast.get_docstring(node), f"{path.stem}.{node.name}"
 
 
 def loaded_by(code):
     run = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
     )
     return set(run.stdout.split())
 
@@ -109,7 +127,10 @@ def test_a_gradient_has_few_autograd_nodes_however_long_the_sequence(emission):
     def nodes(T):
         rnn, theta, X = random_model(emission, T=T)
         vjp, _ = make_vjp(lambda th: log_likelihood(rnn, th, X), theta)
-        seen, stack = set(), [c.cell_contents for c in vjp.__closure__ if hasattr(c.cell_contents, "parents")]
+        seen, stack = (
+            set(),
+            [c.cell_contents for c in vjp.__closure__ if hasattr(c.cell_contents, "parents")],
+        )
         while stack:
             node = stack.pop()
             if id(node) not in seen:
@@ -121,7 +142,11 @@ def test_a_gradient_has_few_autograd_nodes_however_long_the_sequence(emission):
 
 
 def test_pins_lie_within_the_ranges_of_the_package():
-    pinned = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line)
+    pinned = dict(
+        line.split("==")
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if "==" in line
+    )
     loose = re.findall(r'"(\w+)>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
     for name, least in loose:
         if name in pinned:

@@ -21,7 +21,9 @@ def test_eq1_and_eq2_unroll_f_from_h1(model):
     for n in range(3):
         assert_array_equal(H[0, 0, n], theta["h1"][0])
         for t in range(3):
-            expected = oracles.next_h(theta, H[t, 0, n], X[t, n], rnn.transition == "linear", [0.0, 0.0])
+            expected = oracles.next_h(
+                theta, H[t, 0, n], X[t, n], rnn.transition == "linear", [0.0, 0.0]
+            )
             assert_allclose(H[t + 1, 0, n], expected, rtol=1e-12)
 
 
@@ -34,7 +36,9 @@ def test_noise_enters_outside_f_as_in_section_2_3(model):
 
 def test_table_equals_loops_over_numbers(model):
     rnn, theta, X = model
-    expected = [oracles.log_likelihood(theta, X[:, n], rnn.transition == "linear") for n in range(3)]
+    expected = [
+        oracles.log_likelihood(theta, X[:, n], rnn.transition == "linear") for n in range(3)
+    ]
     assert_allclose(table(rnn, theta, X)[:, 0].sum(axis=0), expected, rtol=1e-12)
 
 
@@ -45,9 +49,13 @@ def test_causality_ell_at_s_knows_x_up_to_s_and_the_prediction_at_s_only_x_befor
     for t in range(6):
         changed = X.copy()
         changed[t] = (X[t] + 1) % 3
-        same = np.isclose(table(rnn, theta, X), table(rnn, theta, changed), rtol=1e-14, atol=0).all(axis=(1, 2))
+        same = np.isclose(table(rnn, theta, X), table(rnn, theta, changed), rtol=1e-14, atol=0).all(
+            axis=(1, 2)
+        )
         assert_array_equal(same, np.arange(6) < t)  # every later step depends on it in these models
-        same = np.isclose(predict(rnn, theta, X, grid), predict(rnn, theta, changed, grid), rtol=1e-14, atol=0).all(axis=(1, 2))
+        same = np.isclose(
+            predict(rnn, theta, X, grid), predict(rnn, theta, changed, grid), rtol=1e-14, atol=0
+        ).all(axis=(1, 2))
         assert_array_equal(same, np.arange(7) <= t)
 
 
@@ -59,7 +67,9 @@ def test_padding_changes_neither_value_nor_gradient(emission):
     padded[3:, 1] = empty
     padded = np.concatenate([padded, np.full_like(padded[:2], empty)])
     objective = lambda th: log_likelihood(rnn, th, padded)
-    apart = lambda th: np.concatenate([log_likelihood(rnn, th, X[:, :1]), log_likelihood(rnn, th, X[:3, 1:])])
+    apart = lambda th: np.concatenate(
+        [log_likelihood(rnn, th, X[:, :1]), log_likelihood(rnn, th, X[:3, 1:])]
+    )
     assert_same(value_and_gradient(objective, theta), value_and_gradient(apart, theta))
     assert (table(rnn, theta, padded)[3:, 0, 1] == 0.0).all()
 
@@ -68,7 +78,9 @@ def test_padding_changes_neither_value_nor_gradient(emission):
 def test_one_step_and_one_sequence_are_legal(T):
     for emission in EMISSIONS:
         rnn, theta, X = random_model(emission, T=T, N=1)
-        assert_allclose(log_likelihood(rnn, theta, X), [oracles.log_likelihood(theta, X[:, 0])], rtol=1e-12)
+        assert_allclose(
+            log_likelihood(rnn, theta, X), [oracles.log_likelihood(theta, X[:, 0])], rtol=1e-12
+        )
         grid = None if emission == "categorical" else np.zeros((3, 2))
         assert predict(rnn, theta, X, grid).shape == (T + 1, 1, 3)
 
@@ -82,7 +94,9 @@ def test_predict_is_the_law_that_the_table_scores(model):
             assert_allclose(p.sum(), 1.0, rtol=1e-12)
             assert_allclose(np.log(p[X[t, n]]), ell[t, n], rtol=1e-10)
         else:
-            assert_allclose(np.log(predict(rnn, theta, X, X[t, n][None])[t, n, 0]), ell[t, n], rtol=1e-10)
+            assert_allclose(
+                np.log(predict(rnn, theta, X, X[t, n][None])[t, n, 0]), ell[t, n], rtol=1e-10
+            )
 
 
 def test_a_prediction_has_a_gradient_also_where_only_some_of_theta_is_traced():
@@ -121,7 +135,9 @@ def test_a_continued_prefix_has_the_predicted_probabilities():
 def test_sampled_numbers_have_the_models_mean_and_spread():
     rnn, theta, _ = random_model("gaussian", M=1)
     prefix, n = np.array([[[0.5]], [[-1.0]]]), 20_000
-    drawn = sample(rnn, theta, np.random.default_rng(6), 1, prefix=np.repeat(prefix, n, axis=1))[0, :, 0]
+    drawn = sample(rnn, theta, np.random.default_rng(6), 1, prefix=np.repeat(prefix, n, axis=1))[
+        0, :, 0
+    ]
     mean = F(rnn, theta, np.concatenate([prefix, prefix[:1]]))[2, 0, 0] @ theta["C"] + theta["c"]
     s = np.exp(theta["log_s"])
     assert abs(drawn.mean() - mean) < 5 * s / np.sqrt(n)
@@ -152,7 +168,9 @@ def broken(**changes):
 THETAS = {
     "theta lacks 'W'": {"W": None},
     "theta has an unknown key 'w'": {"w": np.zeros(2)},
-    r"theta\['W'\] must be float64 with shape \(2, 2\); got an array of float64 with shape \(2, 3\)": {"W": np.zeros((2, 3))},
+    r"theta\['W'\] must be float64 with shape \(2, 2\); got an array .* shape \(2, 3\)": {
+        "W": np.zeros((2, 3))
+    },
     r"theta\['b'\] must be float64 .* got an array of int64": {"b": np.zeros(2, int)},
     r"theta\['c'\] must be finite; got nan": {"c": np.array([0.0, np.nan, 0.0])},
     r"theta\['h1'\] must be float64 with shape \(1, 2\)": {"h1": np.zeros(2)},
@@ -219,8 +237,17 @@ def test_the_door_names_what_is_wrong_with_numbers(message):
 def test_the_door_names_what_is_wrong_with_noise():
     rnn, theta, X = random_model()
     good = np.zeros((3, 5, 1, 3, 2))
-    for eps in [good[:2], good[..., :1], good[:, :, :, :2], good[0, 0], np.zeros((3, 0, 1, 3, 2)), 3.0]:
-        with pytest.raises(ValueError, match=r"eps must be \(T-1, \[S,\] L, N, D\) = \(3, \[S,\] 1, 3, 2\)"):
+    for eps in [
+        good[:2],
+        good[..., :1],
+        good[:, :, :, :2],
+        good[0, 0],
+        np.zeros((3, 0, 1, 3, 2)),
+        3.0,
+    ]:
+        with pytest.raises(
+            ValueError, match=r"eps must be \(T-1, \[S,\] L, N, D\) = \(3, \[S,\] 1, 3, 2\)"
+        ):
             table(rnn, theta, X, eps, 0.1)
     with pytest.raises(ValueError, match="eps must be finite; got inf"):
         table(rnn, theta, X, good + np.inf, 0.1)
@@ -236,7 +263,10 @@ def test_the_structure_refuses_nonsense():
     for build, message in [
         (lambda: RNN(Categorical(3), 0), "hidden must be a whole number, 1 or larger; got 0"),
         (lambda: RNN(Categorical(3), 2, 0), "particles must be a whole number, 1 or larger; got 0"),
-        (lambda: RNN(Categorical(3), 2, 1, "relu"), 'transition must be "tanh" or "linear"; got \'relu\''),
+        (
+            lambda: RNN(Categorical(3), 2, 1, "relu"),
+            'transition must be "tanh" or "linear"; got \'relu\'',
+        ),
         (lambda: RNN(3, 2), "emission must be"),
         (lambda: Categorical(2.0), "symbols must be a whole number"),
         (lambda: Gaussian(1, -0.1), "min_scale must be"),
@@ -249,7 +279,7 @@ def test_the_structure_refuses_nonsense():
 def test_one_particle_functions_refuse_several_and_name_the_equations_that_take_them():
     rnn, theta, X = random_model(L=2)
     for objective in (log_likelihood, log_p_X, K_delta):
-        with pytest.raises(ValueError, match=r"has 2; for several .*Eq\. \(17\).*Eq\. \(26\)"):
+        with pytest.raises(ValueError, match=r"L = 2; for several .*Eq\. \(17\).*Eq\. \(26\)"):
             objective(rnn, theta, X)
 
 
@@ -282,7 +312,9 @@ def test_init_has_the_spread_it_says():
     for scale in (1.0, 0.3):
         theta = rnn.init(np.random.default_rng(0), scale=scale)
         for key, spread in {"W": 0.1, "C": 0.1, "U": 0.5}.items():
-            assert abs(theta[key].std() - scale * spread) < 5 * scale * spread / np.sqrt(2 * theta[key].size)
+            assert abs(theta[key].std() - scale * spread) < 5 * scale * spread / np.sqrt(
+                2 * theta[key].size
+            )
         assert abs(theta["h1"].std() - 0.5 * scale) < 5 * 0.5 * scale / np.sqrt(200)
         assert (theta["b"] == 0).all() and (theta["c"] == 0).all()
     for message, call in {
@@ -328,7 +360,9 @@ def test_noise_and_sigma_of_other_types_are_refused():
     for wrong in ("0.5", np.ones((1, 2)), np.nan):
         with pytest.raises(ValueError, match="sigma must be"):
             table(rnn, theta, X, eps, wrong)
-    assert_allclose(table(rnn, theta, X, eps, 1), table(rnn, theta, X))  # a whole number is a number
+    assert_allclose(
+        table(rnn, theta, X, eps, 1), table(rnn, theta, X)
+    )  # a whole number is a number
     with pytest.raises(ValueError, match=r"theta\['b'\] must be float64 .* got list"):
         table(rnn, theta | {"b": [0.0, 0.0]}, X)
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 
@@ -16,7 +17,7 @@ from numpy.testing import assert_allclose
 from figures import style
 from figures.__main__ import positive
 from figures.making import where_and_when
-from tests.benchmarks import report
+from tests.benchmarks import from_file, report
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.problems import SHAPES, problem
 
@@ -116,6 +117,23 @@ def growth(rounds):
     return {name: medians[name] / medians["base"] for name in ("T", "L", "S")}
 
 
+def from_files(rounds):
+    """{task: {contender: {"whole": seconds of the process, "training": of what it did}}}."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = from_file.write(folder)
+        found = {
+            task: {name: {"whole": [], "training": []} for name in ("ours", "torch_rnn")}
+            for task in files
+        }
+        for _ in range(rounds):
+            for task, path in files.items():
+                for name, row in found[task].items():
+                    training, whole = once(name, "from_file", task, path)
+                    row["training"].append(training)
+                    row["whole"].append(whole)
+    return found
+
+
 def measure(shapes, rounds):
     """Everything, as a dict of numbers."""
     contenders = {name: Contender(name) for name in CONTENDERS}
@@ -134,6 +152,7 @@ def measure(shapes, rounds):
     return {
         "races": races,
         "start": starts,
+        "from file": from_files(rounds),
         "memory": memory,
         "growth": growth(rounds),
         "nodes": report.nodes(),

@@ -5,18 +5,21 @@ out.
 import json
 import os
 import re
-import resource
 import sys
 import time
 from pathlib import Path
 
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(
-        0, {max(os.sched_getaffinity(0))}
-    )  # one processor, whatever threads a library starts
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+if hasattr(os, "sched_setaffinity"):  # one processor, whatever threads a library starts
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 import numpy as np
 
+from tests.benchmarks import from_file
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.problems import problem
 
@@ -55,8 +58,10 @@ class Worker:
 
     def memory(self, shape):
         """Bytes by which the largest size of this process grows in a value and gradient, its
-        imports being done.
+        imports being done; None where the system does not tell.
         """
+        if resource is None:
+            return None
         self.open("g1")  # imports, and what a library sets up once
         before = largest()
         self.open(shape)
@@ -66,6 +71,14 @@ class Worker:
         """200 steps of Adam at c1: the parent times the whole process."""
         training = {"ours": ours, "torch_rnn": torch_rnn, "jax_scan": jax_scan}[self.name]
         return float(training(*problem("c1")))
+
+    def from_file(self, task, path):
+        """Seconds from a text file to a saved model; the parent times the whole process."""
+        if self.name == "torch_rnn":
+            import torch  # noqa: F401  its import is counted by the parent only
+        start = time.perf_counter()
+        getattr(from_file, self.name)(path, from_file.STEPS[task])
+        return time.perf_counter() - start
 
 
 def largest():

@@ -100,8 +100,10 @@ TRAJECTORY = {
     "that is the sigmoid 1 / (1 + exp(-a)); tanh is asked": run(phi=sigmoid),
     "that is max(a, 0); tanh is asked": run(phi=lambda a: np.maximum(a, 0)),
     "tanh is taken of the last state only, before W: it belongs around the whole sum": (
-        lambda e, th, X: other_trajectory(th, X, X[:-1], phi=lambda a: a, keep=np.tanh),
-        lambda e, th, X: before_W(th, X),
+        lambda e, th, X: before_W(th, X)
+    ),
+    "h_1 is a state as it is: no tanh of it": lambda e, th, X: trajectory(
+        th | {"h1": np.tanh(th["h1"])}, X
     ),
     "W is transposed: vectors are rows, h W": lambda e, th, X: other_trajectory(
         th, X, X[:-1], W=th["W"].T

@@ -37,7 +37,7 @@ def outcome(function, args, name, submission=None):
     """What came of function(*args): a dict with "value", or "error", or "todo"; "printed" and
     "changed" tell side effects.
     """
-    given, screen = copy.deepcopy(args), io.TextIOWrapper(io.BytesIO())
+    given, screen = copy.deepcopy(args), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     where = submission.where if submission else lambda error: ""
     try:
         with (
@@ -204,9 +204,13 @@ class Apart:
 
 
 def end(process):
-    """Kill a process, and where the system can, all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+    """Kill a process and all that it has started."""
+    if os.name == "nt":  # no groups there; taskkill follows the tree
+        command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        subprocess.run(command, capture_output=True, check=False)
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def one_call(submission, name, args, own=False):

@@ -242,7 +242,8 @@ def loaded(path, folder=None, plain=False):
     """(submission, reply): the file, and {"warnings": ..} or {"error": why it is nothing}."""
     submission = None
     try:
-        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())), warnings.catch_warnings():
+        screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        with contextlib.redirect_stdout(screen), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             submission = Submission(path, folder, plain)
             submission.run()
