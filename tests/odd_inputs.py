@@ -43,49 +43,37 @@ from rnnvae_ref.rnn import RNN, F, table
 
 MODULES = (
     "numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "enumeration",
-    "quadrature",
-    "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples", "paper",
+    "quadrature", "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples",
+    "paper",
 )  # fmt: skip
 OTHERS = ("sampling", "training", "files", "data")  # in the table, and not in the judgement
 CLASSES = ("right", "sentence", "deep", "silent", "nonsense", "slow")
 SECONDS, MEMORY = 10, 4 << 30
-FOLDER = Path(tempfile.mkdtemp())
 
-TAKES_ANYTHING = {"describe", "plain_array", "untraced", "tape"}
-ROOMS = {  # behind the doors: they get what a door has checked, and are counted apart
-    "log_sum_exp", "log_mean_exp", "log_sigmoid", "increments", "draw", "weighted_mean",
-    "rollout", "log_categorical", "log_gaussian",
-    "log_forward", "Categorical.table", "Gaussian.table", "Categorical.shapes", "Gaussian.shapes",
-    "states",
-    "traced", "RNN.activation", "sum_of_others", "Normal.log_p_h", "Discrete.log_p_h", "check_size",
-}  # fmt: skip
-SETTINGS = {
-    "name",
-    "least",
-    "most",
-    "finite",
-    "kinds",
-    "nonzero",
-    "shapes",
-    "shape",
-}  # of a check: its caller writes them
-LEFT_OUT = {  # they take no data, write a file, or are a whole program
-    "Fit", "value_and_gradient", "clipped", "flatten", "minibatch", "cue_language",
-    "documentation", "Document", "atomic_write", "markdown", "checkout", "evaluate", "evaluated",
-    "Equation", "Proposition", "Row", "sources", "isbox", "initial_state",
-}  # fmt: skip
-NEVER_IMPOSSIBLE = {
-    "spread",
-    "effective_sample_size",
-    "error",
-    "penalty",
-    "density",
-    "scale",
-    "sample",
-    "gauss_hermite",
-    "f",
-    "F",
-}
+# Any value is right here.
+TAKES_ANYTHING = set("""
+    describe plain_array untraced tape
+""".split())  # fmt: skip
+# Behind the doors: they get what a door has checked, and are counted apart.
+ROOMS = set("""
+    log_sum_exp log_mean_exp log_sigmoid increments draw weighted_mean rollout log_categorical
+    log_gaussian log_forward Categorical.table Gaussian.table Categorical.shapes
+    Gaussian.shapes states traced RNN.activation sum_of_others Normal.log_p_h Discrete.log_p_h
+""".split())  # fmt: skip
+# The caller of a check or of a draw writes these down.
+SETTINGS = set("""
+    name least most finite kinds nonzero shapes shape
+""".split())  # fmt: skip
+# They take no data, write a file, or are a whole program.
+LEFT_OUT = set("""
+    Fit value_and_gradient clipped flatten minibatch cue_language documentation Document
+    atomic_write markdown checkout evaluate evaluated Equation Proposition Row sources isbox
+    initial_state
+""".split())  # fmt: skip
+# Their results are never the log of 0.
+NEVER_IMPOSSIBLE = set("""
+    spread effective_sample_size error penalty density scale sample gauss_hermite f F
+""".split())  # fmt: skip
 
 
 class Slow(Exception):
@@ -96,7 +84,7 @@ class Slow(Exception):
 
 
 def scene(rng, module, name):
-    """Good arguments by the name of their parameter: a small model that fits the module."""
+    """Good arguments by name: a small model that fits the module, and what belongs to it."""
     linear = module == "kalman" or rng.random() < 0.3
     gaussian = (
         module == "kalman"
@@ -123,40 +111,29 @@ def scene(rng, module, name):
     few = module == "quadrature"  # its sigma is one number
     return {
         "rnn": rnn, "theta": theta, "X": X,
-        "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5),
-        "eps": eps, "log_w": log_w, "H": F(rnn, theta, X, eps, 0.5), "law": law, "p": law, "q": q,
-        "evidence": np.zeros(N), "logit_rho": 0.3, "P1": 0.1 * np.eye(D), "points": 300, "T": T,
-        "D": D, "N": N,
+        "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5), "eps": eps, "log_w": log_w,
+        "H": F(rnn, theta, X, eps, 0.5), "law": law, "p": law, "q": q, "evidence": np.zeros(N),
+        "logit_rho": 0.3, "P1": 0.1 * np.eye(D), "points": 300, "T": T, "D": D, "N": N,
         "ell": table(rnn, theta, X), "w": np.full((L, N), 1.0 / L), "uniforms": uniforms,
-        "share": 0.5,
-        "choose": resampling.multinomial(uniforms), "h": rng.standard_normal((N, D)), "x": X[0],
-        "t": 0,
-        "grid": rng.standard_normal((5, M)) if gaussian else None,
-        "rng": np.random.default_rng(0), "scale": 1.0,
-        "apart": False, "n": 3, "a": rng.standard_normal((4, 3)), "axis": 0, "u": rng.random(4),
-        "name": "value",
+        "share": 0.5, "choose": resampling.multinomial(uniforms), "h": rng.standard_normal((N, D)),
+        "x": X[0], "t": 0, "grid": rng.standard_normal((5, M)) if gaussian else None,
+        "rng": np.random.default_rng(0), "scale": 1.0, "apart": False, "n": 3,
+        "a": rng.standard_normal((4, 3)), "axis": 0, "u": rng.random(4), "name": "value",
         "value": 1.0, "least": 0, "most": 5, "finite": True, "shape": (2, 1), "shapes": [()],
-        "nonzero": True,
-        "kinds": (Normal, Discrete), "emission": emission, "hidden": D, "particles": L,
-        "transition": "tanh",
-        "symbols": 3, "dimensions": 2, "min_scale": 0.1, "mean": 0.5, "nodes": (-1.0, 1.0),
-        "weights": (0.3, 0.7),
-        "rounding": 0.0, "noise": 0.5 * eps, "linear": linear, "kept": None, "W": 0.6, "U": 0.3,
-        "s": 0.5, "number": 5,
-        "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "steps": 3, "draws": 4,
-        "prefix": None,
-        "temperature": 1.0, "levels": (5, 95), "end": None, "m": 2, "length": 2, "every": 2,
-        "batch": 2, "patience": 3,
-        "step_size": 0.01, "clip": 1.0, "method": "adam", "validate": None, "data": None,
-        "delimiter": None,
+        "nonzero": True, "kinds": (Normal, Discrete), "emission": emission, "hidden": D,
+        "particles": L, "transition": "tanh", "symbols": 3, "dimensions": 2, "min_scale": 0.1,
+        "mean": 0.5, "nodes": (-1.0, 1.0), "weights": (0.3, 0.7), "rounding": 0.0,
+        "noise": 0.5 * eps, "linear": linear, "kept": None, "W": 0.6, "U": 0.3, "s": 0.5,
+        "number": 5, "log_weight": rng.standard_normal((2, 4, N)), "i": 0, "seed": 0, "steps": 3,
+        "draws": 4, "prefix": None, "temperature": 1.0, "levels": (5, 95), "end": None, "m": 2,
+        "length": 2, "every": 2, "batch": 2, "patience": 3, "step_size": 0.01, "clip": 1.0,
+        "method": "adam", "validate": None, "data": None, "delimiter": None,
         "objective": lambda th, X, rng: log_likelihood(rnn, th, X), "split": (0.5, 0.7),
-        "header": True, "decimal": ".",
-        "rows": None, "columns": "x", "column": "waiting_minutes", "lines": ["ab", "ba"],
-        "values": np.ones((3, 1)),
-        "alphabet": "ab", "sequences": [np.arange(3), np.arange(2)], "P": np.full((2, 2), 0.5),
-        "first": None, "level": "words",
-        "train": slice(0, 1), "validation": slice(1, 2), "test": slice(2, 3), "series": series,
-        "vocabulary": 9,
+        "header": True, "decimal": ".", "rows": None, "columns": "x", "column": "waiting_minutes",
+        "lines": ["ab", "ba"], "values": np.ones((3, 1)), "alphabet": "ab",
+        "sequences": [np.arange(3), np.arange(2)], "P": np.full((2, 2), 0.5), "first": None,
+        "level": "words", "train": slice(0, 1), "validation": slice(1, 2), "test": slice(2, 3),
+        "series": series,
     }  # fmt: skip
 
 
@@ -185,10 +162,10 @@ def fitting(name, module, good):
     if name.startswith(("cue", "symbol_fork")):
         good |= {"n": 5, "hidden": 6}
     if name in ("save", "load"):
-        good["path"] = FOLDER / "model.npz"
+        good["path"] = Path("model.npz")
         save(good["path"], good["rnn"], good["theta"])
     if name in ("characters", "text", "series", "check_path"):
-        good["path"] = FOLDER / ("lines.txt" if name != "series" else "numbers.csv")
+        good["path"] = Path("lines.txt" if name != "series" else "numbers.csv")
         good["path"].write_text(
             "ab\nba\naab\nb\n" * 5
             if name != "series"
@@ -212,7 +189,7 @@ def parameters(call):
 
 
 def doors(module):
-    """(name, what gives the callable from good arguments) of all that is public in a module."""
+    """(name, how to get what to call from the good arguments) of all that is public."""
     home = import_module(f"rnnvae_ref.{module}")
     for name, item in vars(home).items():
         plain = getattr(item, "fun", item)  # what autograd's `primitive` holds
@@ -266,34 +243,18 @@ def odd(value, name, optional, rng):
         return choices[rng.integers(len(choices))], False
     if isinstance(value, float):
         choices = [
-            0.0,
-            -1.0,
-            1e200,
-            1e-200,
-            1,
-            np.float64(2.0),
-            [value],
-            np.array([value]),
-            7.0,
-            1e6,
-            50.0,
-            1e-5,
-        ]
+            0.0, -1.0, 1e200, 1e-200, 1, np.float64(2.0), [value], np.array([value]), 7.0, 1e6,
+            50.0, 1e-5,
+        ]  # fmt: skip
         bad = [np.nan, np.inf, -np.inf, value + 1j, np.ma.array([value], mask=[True])]
         i = int(rng.integers(len(choices) + len(bad)))
         finite = i < len(choices) or (name == "logit_rho" and i != len(choices))
         return (choices + bad)[i], not finite
     if isinstance(value, tuple):
         choices = [
-            (),
-            value[:1],
-            value * 2,
-            (np.nan,) * len(value),
-            ("a",) * len(value),
-            list(value),
-            (0.5, 0.5),
-            (-1, 1),
-        ]
+            (), value[:1], value * 2, (np.nan,) * len(value), ("a",) * len(value), list(value),
+            (0.5, 0.5), (-1, 1),
+        ]  # fmt: skip
         return choices[rng.integers(len(choices))], False
     return odd_kind(value, rng)
 
@@ -301,21 +262,9 @@ def odd(value, name, optional, rng):
 def odd_kind(value, rng):
     """Another kind of thing altogether."""
     kinds = [
-        "abc",
-        b"abc",
-        object(),
-        type(value),
-        {},
-        [],
-        lambda: 0,
-        RNN,
-        Categorical(4),
-        np.ma.masked,
-        "",
-        1 + 2j,
-        None,
-        np.array(None),
-    ]
+        "abc", b"abc", object(), type(value), {}, [], lambda: 0, RNN, Categorical(4), np.ma.masked,
+        "", 1 + 2j, None, np.array(None),
+    ]  # fmt: skip
     kind = kinds[rng.integers(len(kinds))]
     same = (
         isinstance(kind, type(value))
@@ -337,25 +286,20 @@ def odd_array(a, name, rng):
             [1e200, -1e300, 1e-300, 7.0, -1.0, 1e6]
         )
     wrong = [
-        np.ma.array(a, mask=np.zeros(a.shape)),
-        a.astype(complex),
-        a.astype(str),
-        np.matrix(a.reshape(-1)),
-        spoiled,
-    ]
+        np.ma.array(a, mask=np.zeros(a.shape)), a.astype(complex), a.astype(str),
+        np.matrix(a.reshape(-1)), spoiled,
+    ]  # fmt: skip
     maybe = [
         a.T, a[None], a[..., None], a[:-1], np.concatenate([a, a]), a[..., :0], a[:0],
-        a.astype(int), a.astype(np.float32), changed,
-        a.reshape(-1), a.tolist(), a[::-1], np.zeros_like(a), a * 0 + 3, floats * 1e200,
-        floats * 1e-300, a[..., :1], a[:1], np.array(5),
-        np.asfortranarray(a), a.astype(object), a.astype(bool), a - 1, a.astype(np.int8),
+        a.astype(int), a.astype(np.float32), changed, a.reshape(-1), a.tolist(), a[::-1],
+        np.zeros_like(a), a * 0 + 3, floats * 1e200, floats * 1e-300, a[..., :1], a[:1],
+        np.array(5), np.asfortranarray(a), a.astype(object), a.astype(bool), a - 1,
+        a.astype(np.int8),
     ]  # fmt: skip
     i = int(rng.integers(len(wrong) + len(maybe)))
-    tail = name == "X" or not spoiled.size  # NaN at the end of a sequence is legal
-    tail = tail or (
-        name in ("ell", "a") and spoiled.min() == -np.inf and not np.isnan(spoiled).any()
-    )  # the log of 0
-    legal = (tail and i == len(wrong) - 1) or (not a.size and i == 3)
+    end = name == "X" or not spoiled.size  # nan at the end of a sequence is legal
+    log_of_0 = name in ("ell", "a") and spoiled.min(initial=0) == -np.inf
+    legal = ((end or log_of_0) and i == len(wrong) - 1) or (not a.size and i == 3)
     return (wrong + maybe)[i], i < len(wrong) and not legal
 
 
@@ -379,13 +323,9 @@ def odd_rnn(rnn, rng):
     """Another structure than the one that theta and X belong to."""
     other = Gaussian(3) if isinstance(rnn.emission, Categorical) else Categorical(2)
     changes = [
-        {"hidden": rnn.hidden + 1},
-        {"particles": 3},
-        {"transition": "linear"},
-        {"transition": "tanh"},
-        {"emission": other},
-        {},
-    ]
+        {"hidden": rnn.hidden + 1}, {"particles": 3}, {"transition": "linear"},
+        {"transition": "tanh"}, {"emission": other}, {},
+    ]  # fmt: skip
     return replace(rnn, **changes[rng.integers(len(changes))])
 
 
@@ -405,15 +345,10 @@ def attempt(call, arguments):
         return "slow", ""
     except ValueError as error:
         text = str(error)
-        names = (
-            {*arguments, "X", *(k for k in arguments.get("theta") or () if isinstance(k, str))}
-            if isinstance(arguments.get("theta"), dict)
-            else {*arguments}
-        )
-        names |= {
-            a for a in arguments.values() if isinstance(a, str) and a
-        }  # the `name` of a check
-        found = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
+        theta = arguments.get("theta")
+        names = {*arguments, *(map(str, theta) if isinstance(theta, dict) else ())}
+        names |= {"X", arguments.get("name", "X")}
+        found = any(re.search(rf"(?<!\w){re.escape(str(name))}(?!\w)", text) for name in names)
         ours = error_is_ours(error)
         return ("sentence" if found and ours else "deep"), text
     except Exception as error:
@@ -443,7 +378,7 @@ def numbers(result):
 
 
 def silent(name, result):
-    """Whether a result holds nan, inf, or -inf where nothing is a log probability."""
+    """Whether a result holds nan or inf, or -inf where nothing is a log probability."""
     values = np.array(list(numbers(result)))
     lowest = name.split(".")[-1] in NEVER_IMPOSSIBLE
     return bool(
@@ -503,6 +438,15 @@ def legal_refusal(name, text):
 
 
 def main():
+    """Run and report, in a folder of its own, where a string is a path to `save`."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        code = run()
+        os.chdir("/")
+    sys.exit(code)
+
+
+def run():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -512,7 +456,6 @@ def main():
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, _alarm)
     rng = np.random.default_rng(chosen.seed)
-    os.chdir(FOLDER)  # a string is a path to `save`
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     modules = [chosen.module] if chosen.module else MODULES + OTHERS
     every = [(module, name, get) for module in modules for name, get in doors(module)]
@@ -526,10 +469,11 @@ def main():
         done += not apart or chosen.module in OTHERS
         if done == chosen.n:
             break
-    for kind in [*CLASSES[2:], *(f"({c})" for c in CLASSES[2:])]:
+    shown = CLASSES[2:] if not chosen.module else (*CLASSES[2:], *(f"({c})" for c in CLASSES[2:]))
+    for kind in shown:
         for story in stories[kind][: chosen.show]:
             print(f"{kind}: {story}")
-    sys.exit(report(counts, chosen, len(every)))
+    return report(counts, chosen, len(every))
 
 
 def report(counts, chosen, functions):

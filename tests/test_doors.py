@@ -1,4 +1,7 @@
-"""What makes no sense is refused in one sentence that names the argument."""
+"""What makes no sense is refused in one sentence that names the argument.
+
+`odd_inputs` tries much more of it.
+"""
 
 import math
 
@@ -27,7 +30,7 @@ from rnnvae_ref import (
     resampling,
     table,
 )  # fmt: skip
-from rnnvae_ref.inference import TWO_POINT, Normal
+from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
 from rnnvae_ref.numerics import check_positive
 from rnnvae_ref.paper import Case
 from tests.models import random_model
@@ -92,7 +95,7 @@ REFUSED = [
     ("mean must be", lambda: Normal("zero")),
     ("mean must be", lambda: Normal(math.nan)),
     ("n must be", lambda: inference.gauss_hermite(2.5)),
-    ("n must be", lambda: inference.gauss_hermite(500)),
+    ("n must be", lambda: inference.gauss_hermite(101)),
     ("min_scale must be", lambda: Gaussian(1, "0.1")),
     ("seed must be", lambda: Case(seed=-1)),
     (r"law \(or p, q\) must be", lambda: Case(q=0.3)),
@@ -112,6 +115,7 @@ REFUSED = [
         lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS, -1),
     ),
     ("uniforms must lie", lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, 7 + UNIFORMS)),
+    ("uniforms must lie", lambda: resampling.multinomial(np.ones((2, 4, 2, 2)))),
     (
         "uniforms must be",
         lambda: resampling.resampled_bound(*PAIR, DRAWN, 0.5, UNIFORMS + math.nan),
@@ -128,6 +132,8 @@ REFUSED = [
     ("rng must be", lambda: Normal().sample(0, (2,))),
     # tables, weights, trajectories
     ("ell must be", lambda: particles.predicted_weights("table")),
+    ("ell must be", lambda: particles.predicted_weights(table(*PAIR)[0])),
+    ("ell must be", lambda: particles.predicted_weights(table(*PAIR)[:0])),
     ("ell must be", lambda: particles.predicted_weights(table(*PAIR) + math.nan)),
     ("H must be", lambda: inference.log_q(*MODEL, H.tolist(), 0.5, TWO_POINT)),
     ("H must be", lambda: inference.log_q(*MODEL, H + math.nan, 0.5, TWO_POINT)),
@@ -138,6 +144,7 @@ REFUSED = [
     ("w must be weights", lambda: resampling.effective_sample_size(np.array([[0.5], [0.4]]))),
     ("w must be weights", lambda: resampling.effective_sample_size(np.array([[1.5], [-0.5]]))),
     ("log_w must be", lambda: bound.K(*MODEL, H, LOG_W.astype(complex))),
+    ("x must be", lambda: f(*MODEL[:2], np.zeros((2, 1)), np.zeros((2, 3)))),
     ("h must be", lambda: f(*MODEL[:2], "h1", MODEL[2][0])),
     ("x must be", lambda: f(*SYMBOLS[:2], np.zeros((2, 1)), np.array([-1, 0]))),
     # theta and sigma where H is given
@@ -179,6 +186,11 @@ REFUSED = [
         "of this theta and T must be",
         lambda: kalman.penalty(*with_theta(LINEAR, W=np.array([[1e76]]))[:2], 3, 0.5),
     ),
+    (r"log p\(x \| h\) of this x", lambda: bound.K(*with_theta(MODEL, C=np.full((1, 2), 1e80)), H)),
+    (
+        "divergence for this theta and X",
+        lambda: kalman.kl_q_posterior(*with_theta(LINEAR, W=np.array([[1e76]])), 0.5),
+    ),
     (
         "at this X and theta",
         lambda: noise.small_noise(*with_theta(MODEL, C=np.array([[1e70, 1e70]]))),
@@ -202,6 +214,15 @@ def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
         quadrature.log_p(*MODEL, 1e6)
 
 
+def test_the_limits_themselves_are_legal():
+    assert len(inference.gauss_hermite(100).nodes) == 100
+    assert Discrete((0.5,), (1.0,)).log_p_h(np.full((2, 1), 0.5), 1.0).tolist() == [0.0, 0.0]
+    near = Discrete((0.0, 1e-5), (0.5, 0.5))  # and two nodes 1e-6 apart cannot be told apart
+    assert_allclose(near.log_p_h(np.array([[1e-5]]), 1.0), np.log(0.5))
+    with pytest.raises(ValueError, match="the gap between the nodes"):
+        Discrete((0.0, 1e-6), (0.5, 0.5)).log_p_h(np.array([[0.0]]), 1.0)
+
+
 # right, and silent or refused before
 
 
@@ -213,9 +234,7 @@ def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
             bound.log_evidence(*model, sigma, TWO_POINT),
             rtol=1e-12,
         )
-    with pytest.raises(
-        ValueError, match="sigma, or the gap between the nodes of the law, must be larger"
-    ):
+    with pytest.raises(ValueError, match=r"sigma, or the gap between the nodes .* must be larger"):
         bound.log_marginal(*model, 1e-16, TWO_POINT)
 
 

@@ -80,6 +80,12 @@ def test_gradients_of_eq16(model):
     )
 
 
+def test_gradients_of_eq16_over_two_steps():
+    rnn, theta, X = random_model(T=2)
+    eps = Normal().sample(np.random.default_rng(0), (1, 4, 1, 3, 2))
+    check_grads(lambda s: K_noise(rnn, theta, X, eps, s), modes=["rev"], order=1)(0.3)
+
+
 def test_the_estimate_and_the_gradient_through_it_are_unbiased_within_their_errors(model):
     rnn, theta, X = model
     S, law = 20_000, gauss_hermite(3)
