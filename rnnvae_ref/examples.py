@@ -91,7 +91,7 @@ def cue_sets(n, m):
 
 
 def cue_particles(n, m, hidden=None):
-    r"""Eq. (17) with L = D = m is the law of the cue language, within n e^-30: unit l of particle l
+    r"""Eq. (17) with L = D = m is the law of the cue language, within V e^-30: unit l of particle l
     holds the l-th answer's place.
 
     The other units sit at 1 and hold one another there, so each particle has one open unit, which U
@@ -108,7 +108,7 @@ def cue_particles(n, m, hidden=None):
 
 
 def cue_one_particle(n, m, hidden=None):
-    r"""One particle with D = 2m - 1 is the law of the cue language, within n e^-30: h holds the
+    r"""One particle with D = 2m - 1 is the law of the cue language, within V e^-30: h holds the
     coefficients of a polynomial.
 
     After a cue that is -prod_i (y - y_i)^2, 0 at the places of the m answers and negative

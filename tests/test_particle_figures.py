@@ -283,6 +283,22 @@ def test_fig15_the_likelihood_finds_the_rho_that_made_the_data(source):
     assert n["curve"][16] > n["curve"][0] + 0.2 and n["curve"][16] > n["curve"][-1] + 1
 
 
+def test_fig16_published_what_c9_and_c10_say_of_the_other_runs():
+    found = json.loads((style.PUBLISHED / "fig16_two_particles_study.json").read_text())["numbers"]
+    runs = {name: [r["test"] for r in v] for name, v in found["durations"]["runs"].items()}
+    baseline = found["durations"]["baselines"]["two Gaussians"]
+    assert sum(score < baseline + 0.01 for score in runs["L = 2, Eq. (17)"]) == 6
+    assert min(runs["L = 2, Eq. (17)"]) > -0.79  # two bumps, all of them: one ends near -1.2
+    assert -0.58 < min(runs["L = 2, gated"]) and max(runs["L = 2, gated"]) < -0.495
+    waiting = found["waiting"]
+    rest = waiting["chosen"]["L = 1"], waiting["baselines"]["Gaussian"]
+    assert waiting["chosen"]["L = 2, Eq. (17)"] < min(rest) < waiting["baselines"]["AR(1)"]
+    medians = [np.median([r["test"] for r in waiting["runs"][k]]) for k in runs]
+    quoted = dict(zip(runs, np.round(medians, 2), strict=True))
+    assert quoted["L = 1"] == -1.39 and quoted["L = 2, Eq. (17)"] == -1.27
+    assert quoted["L = 2, gated"] == -1.25
+
+
 def test_fig16_published_two_particles_beat_every_one_particle_run():
     for name in ("fig16_two_particles", "fig16_two_particles_study"):
         n = published(name)["durations"]

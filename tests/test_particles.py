@@ -801,7 +801,7 @@ def test_c11_gradients_weigh_by_responsibilities_per_step_or_per_sequence(emissi
     )
 
 
-def test_c11_all_weight_goes_to_one_particle_only_where_predictions_stay_apart():
+def test_c11_all_weight_goes_to_one_particle_where_predictions_stay_apart():
     """w_T of two particles on data from the first: with W = 1.5 it goes to (1, 0), with ||W|| < 1
     its ratio stays bounded.
     """

@@ -162,6 +162,21 @@ def test_c16_sizes_of_the_solutions():
         assert (two.hidden, two.particles, one.hidden, one.particles) == (m, m, 2 * m - 1, 1)
 
 
+def test_c16_with_an_unrestricted_f_one_unit_is_enough():
+    n, m = 9, 3
+    sets = examples.cue_sets(n, m)
+    place = np.append(np.linspace(-0.5, 0.5, n), 1.0)  # of the answers, and of all cues
+    y = place[np.append(np.arange(n), np.full(len(sets), n))]
+    kappa = 40.0 * n**2
+    tag = 1e-6 * np.arange(m)  # by which f knows the particle; the emission does not see it
+    h = np.concatenate([np.full((n, m), place[-1]), place[sets]]) + tag
+    log_p = log_softmax(2 * kappa * h[..., None] * y - kappa * y**2)  # (V, L, V)
+    _, P = data.cue_law(n, m)
+    np.testing.assert_allclose(np.exp(log_p).mean(axis=1), P, atol=1e-10)
+    nearest = place[np.abs(h[..., None] - place).argmin(axis=-1)]
+    np.testing.assert_allclose(h - nearest, np.tile(tag, (len(h), 1)), atol=1e-12)  # f can read it
+
+
 def test_c16_the_trajectory_mixture_of_the_same_particles_is_not_that_law():
     X, log_p = data.cue_language(np.random.default_rng(0), 8, 2, 20, 50)
     rnn, theta = examples.cue_particles(8, 2)
