@@ -84,7 +84,7 @@ def K(rnn, theta, X, H, log_w=None):
 def K_steps(rnn, theta, X, H, log_w=None):
     r"""E_q(H|X)[ log p(x_t | h_t) ], nats, (T, N): the terms of Eq. (14).
 
-    Their sum over t = 1..s bounds log p(x_1 .. x_s); one term alone bounds nothing.
+    Their sum over t = 1..s bounds log p(x_1 .. x_s); from t = 3 on one term alone bounds nothing.
     """
     return weighted_mean(log_p_x_steps(rnn, theta, X, H), log_w)
 

@@ -25,10 +25,8 @@ def paths(law, T, D):
     n, places = len(law.nodes), (T - 1) * D
     if places * np.log(n) > np.log(MOST_PATHS) + 1e-9:
         most = int(np.log(MOST_PATHS) / np.log(n))
-        raise ValueError(
-            f"{n} nodes in (T-1) D = {places} places make {n}^{places} paths, more than "
-            f"{MOST_PATHS}; with {n} nodes (T-1) D may be at most {most}"
-        )
+        many = f"{n} nodes in (T-1) D = {places} places make more than {MOST_PATHS} paths"
+        raise ValueError(f"{many}; with {n} nodes (T-1) D may be at most {most}")
     index = np.indices((n,) * places).reshape(places, n**places)  # the node at each place
     eps = np.array(law.nodes)[index].reshape(T - 1, D, 1, 1, n**places)
     return np.transpose(eps, (0, 4, 2, 3, 1)), np.log(law.weights)[index].sum(axis=0)

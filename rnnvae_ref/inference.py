@@ -11,14 +11,8 @@ from dataclasses import dataclass
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import (
-    TIME,
-    check_array,
-    check_count,
-    check_number,
-    check_rng,
-    describe,
-    untraced,
-)
+    TIME, check_array, check_count, check_number, check_rng, describe, untraced,
+)  # fmt: skip
 from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 
 
@@ -67,18 +61,14 @@ class Discrete:
         return rng.choice(np.array(self.nodes), size=shape, p=self.weights)
 
     def log_p_h(self, eps, sigma, rounding=0.0):
-        r"""Log probability of h = f + sigma * eps, summed over coordinates; -inf where eps is no
-        node.
+        r"""Log probability of h = f + sigma * eps, over all coordinates; -inf if eps is no node.
 
         rounding: how far eps, computed back from h, may be off. ValueError where two nodes are
         closer than 4 (1e-6 + rounding).
         """
-        gaps = np.diff(np.sort(self.nodes))
         slack = 1e-6 + rounding
-        if len(gaps) and slack > 0.25 * gaps.min():
-            wanted = (
-                "sigma, or the gap between the nodes of the law, must be larger to tell them apart"
-            )
+        if slack > 0.25 * np.diff(np.sort(self.nodes)).min(initial=np.inf):
+            wanted = "sigma, or the gap between the nodes, must be larger to tell them apart"
             raise ValueError(f"{wanted}; got {untraced(sigma)}")
         distance = np.abs(np.expand_dims(untraced(eps), -1) - np.array(self.nodes))
         log_weight = np.log(self.weights)[distance.argmin(axis=-1)]
@@ -89,10 +79,7 @@ TWO_POINT = Discrete((-1.0, 1.0), (0.5, 0.5))
 
 
 def gauss_hermite(n):
-    r"""The law on `n` nodes that agrees with N(0, 1) in every moment up to 2n - 1.
-
-    n = 2 is the two-point law; n is at most 100, for then the outer weights reach 1e-80.
-    """
+    r"""The law on `n` <= 100 nodes with the moments of N(0, 1) up to 2n - 1; n = 2 is two-point."""
     from numpy.polynomial.hermite_e import hermegauss  # here: a fifth of the package's start-up
 
     check_count("n", n, most=100)
@@ -103,8 +90,8 @@ def gauss_hermite(n):
 def log_p_h_steps(rnn, theta, X, H, sigma, law):
     r"""log p(h_t | h_{t-1}, x_{t-1}), Eq. (1) with noise, for t = 2..T, nats, (T-1, S, N).
 
-    X without padding;  H (T, S, 1, N, D) trajectories;  sigma other than 0;  law of the noise. A
-    density for `Normal`, a probability for `Discrete`.
+    X without padding;  H (T, S, 1, N, D);  sigma other than 0.  A density if the law is `Normal`,
+    a probability if it is `Discrete`.
     """
     X = _prepare(rnn, theta, X, H)
     check_sigma(rnn, sigma, nonzero=True)
@@ -112,7 +99,10 @@ def log_p_h_steps(rnn, theta, X, H, sigma, law):
     means = [f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]
     means = np.reshape(np.array(means), H[1:].shape)  # for T = 1 the list is empty
     eps = (H[1:] - means) / sigma
-    return one_particle(law.log_p_h(eps, sigma, _rounding(H, sigma)))
+    # How far eps may be off: a few units in the last place of h.
+    largest, least = np.max(np.abs(untraced(H)), initial=1.0), np.min(np.abs(untraced(sigma)))
+    rounding = 8 * np.finfo(float).eps * largest / least
+    return one_particle(law.log_p_h(eps, sigma, rounding))
 
 
 def log_q_steps(rnn, theta, X, H, sigma, law):
@@ -136,7 +126,7 @@ def log_p_x_steps(rnn, theta, X, H):
 
 
 def log_joint(rnn, theta, X, H, sigma, law):
-    r"""log p(H, X), nats, (S, N): the dynamics over t = 2..T and the emissions over t = 1..T."""
+    r"""log p(H, X), nats, (S, N): the dynamics, t = 2..T, and the emissions, t = 1..T."""
     dynamics = np.sum(log_p_h_steps(rnn, theta, X, H, sigma, law), axis=TIME)
     emissions = np.sum(log_p_x_steps(rnn, theta, X, H), axis=TIME)
     return dynamics + emissions
@@ -161,19 +151,12 @@ def check_law(name, law, kinds=(Normal, Discrete)):
         raise ValueError(f"{name} must be a noise law, {wanted}; got {describe(law)}")
 
 
-def _rounding(H, sigma):
-    r"""How far eps = (h - f) / sigma may be off: a few units in the last place of h."""
-    ulp = np.finfo(float).eps * np.max(np.abs(untraced(H)), initial=1.0)
-    return 8 * ulp / np.min(np.abs(untraced(sigma)))
-
-
 def _prepare(rnn, theta, X, H):
-    r"""X, checked, without padding; ValueError also where H is not (T, S, 1, N, D) for X."""
+    r"""X, checked, without padding; ValueError also where H does not belong to it."""
     X = prepare_unpadded(rnn, theta, X)
-    shape = np.shape(untraced(H))
-    wanted = (X.shape[0], "S", "1", X.shape[1], rnn.hidden)
-    if len(shape) != 5 or (shape[0], *shape[3:]) != (wanted[0], *wanted[3:]) or 0 in shape:
-        text = f"({', '.join(map(str, wanted))}), as F gives for eps (T-1, S, 1, N, D)"
-        raise ValueError(f"H must be trajectories (T, S, 1, N, D) = {text}; got {describe(H)}")
-    check_array("H", H, [shape])
+    (T, N), D, shape = X.shape[:2], rnn.hidden, np.shape(untraced(H))
+    if len(shape) != 5 or 0 in shape or (shape[0], *shape[3:]) != (T, N, D):
+        wanted = f"trajectories (T, S, 1, N, D) = ({T}, S, 1, {N}, {D}), as F gives"
+        raise ValueError(f"H must be {wanted} for eps (T-1, S, 1, N, D); got {describe(H)}")
+    check_array("H", H)
     return X

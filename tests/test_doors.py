@@ -234,7 +234,7 @@ def test_a_discrete_law_is_told_apart_from_sigma_1e_13_on():
             bound.log_evidence(*model, sigma, TWO_POINT),
             rtol=1e-12,
         )
-    with pytest.raises(ValueError, match=r"sigma, or the gap between the nodes .* must be larger"):
+    with pytest.raises(ValueError, match=r"sigma, or the gap between the nodes, must be larger"):
         bound.log_marginal(*model, 1e-16, TWO_POINT)
 
 

@@ -7,7 +7,18 @@ import pytest
 from autograd import grad
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rnnvae_ref import RNN, Categorical, F, Gaussian, f, log_likelihood, predict, sample, table
+from rnnvae_ref import (
+    RNN,
+    Categorical,
+    F,
+    Gaussian,
+    examples,
+    f,
+    log_likelihood,
+    predict,
+    sample,
+    table,
+)
 from rnnvae_ref.bound import K_delta
 from rnnvae_ref.likelihood import log_p_X
 from tests import oracles
@@ -379,3 +390,13 @@ def test_sampling_needs_a_generator_and_either_N_or_a_prefix():
     rnn, theta, X = random_model("gaussian", M=1)
     with pytest.raises(ValueError, match="grid must be"):
         predict(rnn, theta, X, np.array([0.0, np.nan]))
+
+
+def test_a_state_that_overflows_on_the_padding_is_refused():
+    rnn, theta = examples.one_unit("linear", 2.0, -1.5, 1.0)
+    X = np.zeros((1200, 2, 1))
+    X[:3, 1] = 0.5
+    assert np.isfinite(log_likelihood(rnn, theta, X[:20])).all()
+    X[3:, 1] = np.nan
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="must be finite"):
+        log_likelihood(rnn, theta, X)
