@@ -107,16 +107,15 @@ def K_delta_steps(rnn, theta, X):
 
 def _log_ratio(rnn, theta, X, H, sigma, p, q):
     r"""log p(H, X) - log q(H|X), nats, (S, N)."""
-    below = log_q(rnn, theta, X, H, sigma, q)
-    _check_possible(below)
-    above = log_joint(rnn, theta, X, H, sigma, p)
+    log_q_H = log_q(rnn, theta, X, H, sigma, q)
+    _check_possible(log_q_H)
+    log_p_H_X = log_joint(rnn, theta, X, H, sigma, p)
     if type(p) is not type(q):
         raise ValueError("p and q must be of one kind, Normal or Discrete, to have a ratio")
-    return above - below
+    return log_p_H_X - log_q_H
 
 
-def _check_possible(below):
+def _check_possible(log_q_H):
     r"""No trajectory has probability 0 under q, or ValueError."""
-    if not np.isfinite(untraced(below)).all():
-        wanted = "H must come from q with this sigma"
-        raise ValueError(f"{wanted}; a trajectory has probability 0 under q")
+    if not np.isfinite(untraced(log_q_H)).all():
+        raise ValueError("H must come from q with this sigma; a trajectory has probability 0")

@@ -12,8 +12,7 @@ from rnnvae_ref.rnn import f, initial_state, one_particle, prepare, table
 
 
 def log_p_X(rnn, theta, X):
-    r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) without noise, nats per sequence,
-    (N,).
+    r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) without noise, nats, (N,).
 
     By the chain rule: h_t is computed from x_1 .. x_{t-1}, x_t is scored, and h_{t+1} follows from
     h_t and x_t. A plain loop without kernels; `log_likelihood` uses them.
@@ -36,8 +35,7 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     DEPARTS: with noise (4) >= (3), mostly strictly, so the "true log likelihood" is Eq. (3).
     """
     if (log_w is None) != (eps is None):
-        wanted = "give eps, sigma and log_w, or none of them"
-        raise ValueError(f"log_w weighs the trajectories of eps by their posterior: {wanted}")
+        raise ValueError("log_w weighs eps by the posterior: give eps, sigma, log_w, or none")
     ell = one_particle(table(rnn, theta, X, eps, sigma))
     return weighted_mean(np.sum(ell, axis=TIME), log_w)
 

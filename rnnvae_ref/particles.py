@@ -1,5 +1,4 @@
-r"""Section 3.1 and the end of Appendix A: several particles, Eqs. (17), (26), (27), and their
-family.
+r"""Section 3.1 and the end of Appendix A: several particles, Eqs. (17), (26), (27).
 
 All are functions of one table ell[t, ..., l, n] = log p(x_t | h_t^l); the gate also needs H:
 
@@ -31,9 +30,8 @@ from rnnvae_ref.rnn import table, unroll
 def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eq. (26) at H_l = F(X).  log [ (1/L) sum_l prod_t p(x_t | h_t^l) ], nats, (N,).
 
-    Without noise it is the log p(X) of Eq. (18). Eq. (26) for any q is `appendix.eq26`.
-
-    With noise E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality applied
+    Without noise it is the log p(X) of Eq. (18). Eq. (26) for any q is `appendix.eq26`. With noise
+    E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality applied
     to Eq. (26): for particles that share h_1 the importance-weighted bound of Burda et al. (2015),
     non-decreasing in L.
     """
@@ -107,7 +105,7 @@ def gate(theta, H):
 def predicted_weights(ell, logit_rho=np.inf):
     r"""log p(z_t = l | x_1 .. x_{t-1}) for t = 1 .. T+1, (T+1, L, N), from a table ell (T, L, N).
 
-    The weights of the particles in the next prediction. By default those of Eq. (26).
+    The particles' weights in the next prediction, by default those of Eq. (26).
     """
     check_number("logit_rho", logit_rho, finite=False)
     _check_axes("ell", ell, ("T", "L", "N"))

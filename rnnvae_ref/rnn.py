@@ -10,6 +10,7 @@ Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a para
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import autograd.numpy as np
 import numpy as onp
@@ -50,15 +51,14 @@ class RNN:
     def shapes(self):
         r"""The keys of theta with the shape of each."""
         D = self.hidden
-        own = {"h1": (self.particles, D), "W": (D, D), "b": (D,)}
-        return own | self.emission.shapes(D)
+        return {"h1": (self.particles, D), "W": (D, D), "b": (D,)} | self.emission.shapes(D)
 
     def init(self, rng, scale=1.0, apart=False):
         r"""A random theta of standard deviations: W, C scale / sqrt(D); h1, U scale / 2; rest 0.
 
-        `apart`: the start for several particles; tanh only. h_1^l = +-0.9, other signs for each l;
-        W = 1.3 I, as h = tanh(1.3 h) has the stable points +-0.75, so that h_1 is not forgotten;
-        U is 0.3 of the usual one; log s = -1.
+        `apart`: a start for several particles, tanh only. h_1^l = +-0.9, other signs for each l;
+        W = 1.3 I: tanh(1.3 h) has the stable points +-0.75, so h_1 is not forgotten; U is 0.3 of
+        the usual one; log s = -1.
         """
         check_rng(rng)
         check_number("scale", scale, least=0)
@@ -93,14 +93,15 @@ class RNN:
         theta, D = untraced(theta), (self.hidden,)
         # sigma: Section 2.3;  logit_rho, v: the sticky and the gated mixture of `particles`
         optional = {"sigma": [(), D], "logit_rho": [()], "v": [D]}
-        for key in theta:
-            if key not in shapes and key not in optional:
+        for key in theta.keys() - shapes:
+            if key not in optional:
                 known = ", ".join([*shapes, *optional])
                 raise ValueError(f"theta has an unknown key {key!r}; this RNN knows {known}")
-        check_parameters(theta, {key: optional[key] for key in theta if key in optional})
-        if "log_s" in shapes and onp.abs(untraced(theta["log_s"])).max() > MOST_LOG_S:
-            wanted = f"theta['log_s'] must lie between -{MOST_LOG_S:.0f} and {MOST_LOG_S:.0f}"
-            raise ValueError(f"{wanted}; got {untraced(theta['log_s'])}")
+            check_parameters(theta, {key: optional[key]})
+        log_s = untraced(theta.get("log_s", np.zeros(1)))
+        if onp.abs(log_s).max() > MOST_LOG_S:
+            wanted = f"between -{MOST_LOG_S:.0f} and {MOST_LOG_S:.0f}"
+            raise ValueError(f"theta['log_s'] must lie {wanted}; got {log_s}")
 
     def activation(self, a):
         r"""phi: tanh, or the identity."""
@@ -127,7 +128,9 @@ def F(rnn, theta, X, eps=None, sigma=None):
     h_1, and eps[0] is eps_2.
     """
     X, _ = prepare(rnn, theta, X, eps, sigma)
-    h = theta["h1"][:, None, :] + np.zeros(_shape(rnn, X, eps))
+    front = () if eps is None else eps.shape[1:]
+    shape = np.broadcast_shapes(front, (rnn.particles, X.shape[1], rnn.hidden))
+    h = theta["h1"][:, None, :] + np.zeros(shape)
     H = [h]
     for t in range(len(X) - 1):
         h = f(rnn, theta, h, X[t])
@@ -139,11 +142,11 @@ def F(rnn, theta, X, eps=None, sigma=None):
 def table(rnn, theta, X, eps=None, sigma=None):
     r"""ell[t, ..., l, n] = log p(x_t^n | h_t^{l,n}) in nats, (T, [S,] L, N).
 
-    Eqs. (5), (16), (17) and `enumeration` are reductions of it.  theta: as `rnn.init` makes it.
-    X: (T, N) integers or (T, N, M) floats; a padded tail counts log 1 = 0.  eps (T-1, [S,] L, N, D)
-    with sigma () or (D,): noise sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2;
-    its axes S, L, N may be 1. theta["sigma"] is not read here: to learn it, pass it as sigma.
-    Raises ValueError where rnn, theta, X, eps or sigma do not fit, and says which and why.
+    Eqs. (5), (16), (17) and `enumeration` are reductions of it.  X: (T, N) integers or (T, N, M)
+    floats; a padded tail counts log 1 = 0.  eps (T-1, [S,] L, N, D) with sigma () or (D,): noise
+    sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2; its axes S, L, N may be 1.
+    theta["sigma"] is not read here: to learn it, pass it as sigma. ValueError says what does not
+    fit.
     """
     return unroll(rnn, theta, X, eps, sigma)[1]
 
@@ -155,10 +158,8 @@ def unroll(rnn, theta, X, eps=None, sigma=None):
     H = states(rnn, theta, X, eps, sigma)
     ell = rnn.emission.table(theta, H, X)
     check_array("log p(x_t | h_t) of this X and theta", ell)
-    if observed.all():
-        return H, ell
     mask = observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)  # (T, [1,] 1, N)
-    return H, ell * mask
+    return H, ell if observed.all() else ell * mask
 
 
 def one_particle(ell):
@@ -168,10 +169,8 @@ def one_particle(ell):
     if not fits or not (value <= MOST).all():
         raise ValueError(f"ell must be a table (T, [S,] L, N) without nan; got {describe(ell)}")
     if ell.shape[PARTICLES] != 1:
-        raise ValueError(
-            f"Eqs. (1)-(16) are about one particle, and here L = {ell.shape[PARTICLES]}; for "
-            "several see Eq. (17), the mixture at each step, and Eq. (26), that of trajectories"
-        )
+        here = f"Eqs. (1)-(16) are about one particle, and here L = {ell.shape[PARTICLES]}"
+        raise ValueError(f"{here}; for several see Eq. (17) and Eq. (26)")
     return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
 
 
@@ -220,10 +219,8 @@ def check_model(rnn, theta):
 def check_sigma(rnn, sigma, nonzero=False):
     r"""sigma is a finite number, or (D,) of them, other than 0 if `nonzero`; or ValueError."""
     value = untraced(sigma)
-    if np.isscalar(value) and not isinstance(value, (str, bytes, complex)):
-        value = float(value)
-    elif plain_array(value) and value.dtype.kind in "iu":
-        value = value.astype(float)
+    if isinstance(value, Real) or (plain_array(value) and value.dtype.kind in "iu"):
+        value = np.array(value, dtype=float)
     check_array("sigma", value, [(), (rnn.hidden,)])
     if nonzero and not np.all(value != 0):
         why = "those of a delta do not exist"
@@ -232,20 +229,12 @@ def check_sigma(rnn, sigma, nonzero=False):
 
 def _check_eps(rnn, X, eps):
     r"""eps is (T-1, [S,] L, N, D), where S, L or N may be 1; or ValueError."""
-    T, N = X.shape[:2]
-    eps = untraced(eps)
-    shape = eps.shape if plain_array(eps) else ()
-    L = shape[-3:-2] if rnn.particles == 1 else (1, rnn.particles)  # one row of h1 serves any L
-    allowed = [(T - 1,), L, (1, N), (rnn.hidden,)]
+    (T, N), L, D = X.shape[:2], rnn.particles, rnn.hidden
+    shape = np.shape(eps)
+    Ls = shape[-3:-2] if L == 1 else (1, L)  # one row of h1 serves any L
+    pairs = zip(shape[:1] + shape[-3:], [(T - 1,), Ls, (1, N), (D,)], strict=False)
     fits = len(shape) in (4, 5) and 0 not in shape[1:]
-    given = shape[:1] + shape[-3:]
-    if not fits or not all(n in sizes for n, sizes in zip(given, allowed, strict=True)):
-        wanted = f"(T-1, [S,] L, N, D) = ({T - 1}, [S,] {rnn.particles}, {N}, {rnn.hidden})"
+    if not fits or not all(n in sizes for n, sizes in pairs):
+        wanted = f"(T-1, [S,] L, N, D) = ({T - 1}, [S,] {L}, {N}, {D})"
         raise ValueError(f"eps must be {wanted}, where S, L or N may be 1; got {describe(eps)}")
-    check_array("eps", eps, [shape])
-
-
-def _shape(rnn, X, eps):
-    r"""([S,] L, N, D), the shape of h_t."""
-    front = () if eps is None else eps.shape[1:]
-    return np.broadcast_shapes(front, (rnn.particles, X.shape[1], rnn.hidden))
+    check_array("eps", eps)
