@@ -42,13 +42,12 @@ def eq20(rnn, theta, X, sigma, p, q):
 
 
 def eq21(rnn, theta, X, sigma, p, q):
-    r"""Eq. (21).  = (1/L) sum_l integral dH [ p(H_l, X) / q(H_l|X) ] q(H_l|X) prod_{l' != l}
-    q(H_l'|X).
+    r"""Eq. (21).  = (1/L) sum_l integral dH [ p(H_l, X) / q(H_l|X) ] q(H_l|X) prod_others q.
 
-    H = {H_1 .. H_L}: the sum is over all joint paths.
+    H = {H_1 .. H_L}: the sum is over all joint paths; the others are q(H_l'|X), l' != l.
     """
     log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
-    others = np.array([sum_of_others(log_weight, i) for i in range(len(log_weight))])
+    others = np.array([sum(np.delete(log_weight, i, axis=0)) for i in range(len(log_weight))])
     return log_mean_exp(log_sum_exp(log_ratio + log_weight + others, axis=1), axis=0)
 
 
@@ -128,8 +127,3 @@ def all_joint_paths(*tables):
     check_count("P^L, the number of joint paths of X,", P**L, most=MOST_JOINT_PATHS)
     index = np.indices((P,) * L).reshape(L, -1)  # the path of each particle in each joint path
     return [np.array([row[i] for row, i in zip(table, index, strict=True)]) for table in tables]
-
-
-def sum_of_others(log_weight, i):
-    r"""sum_{l' != i} log q(H_l'|X)."""
-    return sum(row for j, row in enumerate(log_weight) if j != i)

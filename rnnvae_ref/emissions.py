@@ -39,20 +39,14 @@ class Categorical:
         return {"U": (self.symbols, D), "C": (D, self.symbols), "c": (self.symbols,)}
 
     def prepare(self, X):
-        r"""X with padding filled by 0, and the mask (T, N) of observed steps.
-
-        ValueError says what is wrong and where.
-        """
+        r"""X with padding filled by 0, and the mask (T, N) of observed steps; or ValueError."""
         symbols = f"0..{self.symbols - 1}"
         wanted = f"X must be (T, N) integers in {symbols}, with -1 only after the end of a sequence"
         if not plain_array(X) or X.ndim != 2 or X.dtype.kind not in "iu":
             raise ValueError(f"{wanted}; got {describe(X)}")
         if X.size and X.min() >= 0 and X.max() < self.symbols:
             return X, _all_observed(X)
-        bad = (X < -1) | (X >= self.symbols)
-        if bad.any():
-            t, n = np.argwhere(bad)[0]
-            raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")
+        _check_none(X, (X < -1) | (X >= self.symbols), wanted)
         observed = X >= 0
         _check_tail(observed, wanted)
         return np.where(observed, X, 0), observed
@@ -65,9 +59,7 @@ class Categorical:
         return np.eye(self.symbols)[x]
 
     def log_p(self, theta, h, x):
-        r"""log p(x_t | h_t) = logit of x less the log normaliser, h (..., N, D) and x (N,) -> (...,
-        N).
-        """
+        r"""The logit of x less the log normaliser, h (..., N, D) and x (N,) -> (..., N)."""
         _check(self, theta, h)
         logits = np.dot(h, theta["C"]) + theta["c"]
         return np.sum(logits * self.vector(x), axis=-1) - log_sum_exp(logits, axis=-1)
@@ -93,8 +85,7 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Gaussian:
-    r"""p(x | h) = N(x; h C + c, diag(s^2)) in M = `dimensions`, with s = min_scale + exp(log_s) >
-    min_scale.
+    r"""p(x | h) = N(x; h C + c, diag(s^2)) in M = `dimensions`, s = min_scale + exp(log_s).
 
     X is (T, N, M) floats, NaN in every coordinate after a sequence's end. A `min_scale` above 0 is
     needed where values repeat: without it the likelihood is unbounded.
@@ -113,10 +104,7 @@ class Gaussian:
         return {"U": (M, D), "C": (D, M), "c": (M,), "log_s": (M,)}
 
     def prepare(self, X):
-        r"""X with padding filled by 0, and the mask (T, N) of observed steps.
-
-        ValueError says what is wrong and where.
-        """
+        r"""X with padding filled by 0, and the mask (T, N) of observed steps; or ValueError."""
         shape = f"(T, N, {self.dimensions})"
         wanted = f"X must be {shape} finite floats, with NaN only after the end of a sequence"
         fits = plain_array(X) and X.ndim == 3 and X.shape[2] == self.dimensions
@@ -126,11 +114,8 @@ class Gaussian:
         if X.size and (onp.abs(X) <= MOST).all():
             return X, _all_observed(X)
         missing = np.isnan(X)
-        bad = (np.abs(X) > MOST) | (missing & ~missing.all(axis=2, keepdims=True))
-        if bad.any():
-            t, n, _ = np.argwhere(bad)[0]
-            raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")
         observed = ~missing.all(axis=2)
+        _check_none(X, (np.abs(X) > MOST) | (missing & observed[..., None]), wanted)
         _check_tail(observed, wanted)
         return np.where(missing, 0.0, X), observed
 
@@ -160,9 +145,7 @@ class Gaussian:
         return log_gaussian(theta, H, X, self.min_scale, tape(theta, H))
 
     def density(self, theta, h, grid):
-        r"""p(x | h) at every point of the grid, (..., D) -> (..., G); grid (G, M), or (G,) where M
-        = 1.
-        """
+        r"""p(x | h) at all points of a grid (G, M), or (G,) where M = 1: (..., D) -> (..., G)."""
         _check(self, theta, h)
         wanted = f"grid must be (G, {self.dimensions}) finite floats, or (G,) where that is 1"
         fits = plain_array(grid) and grid.dtype.kind == "f" and grid.size > 0
@@ -192,12 +175,17 @@ def _all_observed(X):
     return onp.ones(X.shape[:2], dtype=bool)
 
 
+def _check_none(X, bad, wanted):
+    r"""No value of X is bad, or ValueError names the first that is."""
+    if bad.any():
+        t, n = np.argwhere(bad)[0][:2]
+        raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")
+
+
 def _check_tail(observed, wanted):
     r"""Padding is a tail: no sequence is empty, and nothing follows an unobserved step."""
-    if observed.size == 0:
-        raise ValueError(f"{wanted}, and no empty sequence; it has no step")
-    if not observed[0].all():
-        which = f"sequence {np.argmin(observed[0])} is empty"
+    if observed.size == 0 or not observed[0].all():
+        which = f"sequence {np.argmin(observed[0])} is empty" if observed.size else "it has no step"
         raise ValueError(f"{wanted}, and no empty sequence; {which}")
     gap = observed[1:] & ~observed[:-1]
     if gap.any():

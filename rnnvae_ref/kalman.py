@@ -4,10 +4,9 @@ r"""Ground truth for linear dynamics with Gaussian emissions and noise, any D: t
     h_{t+1} = h_t W + x_t U + b + sigma eps_t
     x_t = h_t C + c + s n_t
 
-as row vectors, with x_{t-1} fed in as the RNN does, and P_1 = 0 unless given. A state-space model
-without that arrow has U = 0. Covariances do not depend on the data, so one recursion serves the
-whole batch. Differentiable in theta and sigma. X without padding; an RNN that is not linear,
-Gaussian and of one particle is refused.
+as row vectors, P_1 = 0 unless given. A state-space model without the arrow from x_t to h_{t+1} has
+U = 0. Covariances do not depend on the data, so one recursion serves the whole batch.
+Differentiable in theta and sigma. X without padding; one particle.
 """
 
 import autograd.numpy as np
@@ -100,8 +99,7 @@ def _marginals(rnn, theta, X, Q):
 
 
 def _step_divergence(J, j, Q, m, R):
-    r"""E KL( N(mu, Q) || N(V (Q^-1 mu + j), V) ), V = (Q^-1 + J)^-1, over mu of mean m, covariance
-    R.
+    r"""E KL( N(mu, Q) || N(V (Q^-1 mu + j), V) ), V = (Q^-1 + J)^-1, over mu ~ (mean m, cov. R).
 
     log p(x_{t+1} .. x_T | h_{t+1}) = -(1/2) h J h' + h j' + const. gives the second law.
     """
@@ -131,10 +129,7 @@ def _step_back(rnn, theta, J, j, Q, x):
 
 
 def _filter(rnn, theta, X, sigma, P1):
-    r"""Of h_t given x_<t: means (T, N, D), covariances (T, D, D).
-
-    Of x_t given x_<t: covariances V (T, M, M). And the gains (T, M, D).
-    """
+    r"""Of h_t given x_<t: mean, covariance; of x_t: covariance V (T, M, M); gains (T, M, D)."""
     Q, P1 = _prepare(rnn, theta, X, sigma, P1)
     P, V, gain = _riccati(rnn, theta, len(X), Q, P1)
     W, C = theta["W"], theta["C"]
@@ -148,10 +143,7 @@ def _filter(rnn, theta, X, sigma, P1):
 
 
 def _riccati(rnn, theta, T, Q, P):
-    r"""The covariances, which no data enter: V_t = C' P_t C + S and
-
-    P_{t+1} = W' (P_t - P_t C V_t^-1 C' P_t) W + Q.
-    """
+    r"""P_{t+1} = W' (P_t - P_t C V_t^-1 C' P_t) W + Q and V_t = C' P_t C + S, from no data."""
     W, C = theta["W"], theta["C"]
     S = np.diag(rnn.emission.scale(theta) ** 2)
     WT, CT = W.T, C.T

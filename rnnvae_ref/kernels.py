@@ -87,8 +87,7 @@ def rollout(theta, X, noise, linear, /):
 
 
 def _rollout_vjp(H, args, argnums):
-    r"""Backpropagation through time. With lambda_t = dLoss / dh_t and pi_t = lambda_t * phi'_t it
-    is
+    r"""Backpropagation through time. With lambda_t = dLoss / dh_t and pi_t = lambda_t * phi'_t:
 
         for t = T .. 2:  lambda_{t-1} = g_{t-1} + pi_t @ W.T
                          dW += h_{t-1}.T @ pi_t;  dU, db from pi_t;  dnoise_t = lambda_t
@@ -163,8 +162,7 @@ def _slope(H, noise, linear):
 
 @primitive
 def log_categorical(theta, H, X, kept, /):
-    r"""log p(x_t | h_t) = z[x_t] - log sum_v exp z[v], logits z = h_t C + c.  Returns (T, [S,] L,
-    N).
+    r"""log p(x_t | h_t) = z[x_t] - log sum_v exp z[v], logits z = h_t C + c: (T, [S,] L, N).
 
     theta: C (D, V), c (V,);  H (T, [S,] L, N, D);  X (T, N) integers in 0..V-1;  kept: a list that
     receives exp z and its sum, block by block, for the derivative, or None.
@@ -208,7 +206,7 @@ _define(log_categorical, _log_categorical_vjp)
 
 @primitive
 def log_gaussian(theta, H, X, min_scale, kept, /):
-    r"""log N(x_t; h_t C + c, diag(s^2)), s = min_scale + exp(log_s).  Returns (T, [S,] L, N).
+    r"""log N(x_t; h_t C + c, diag(s^2)), s = min_scale + exp(log_s): (T, [S,] L, N).
 
     theta: C (D, M), c, log_s (M,);  H (T, [S,] L, N, D);  X (T, N, M);  kept: a list that receives
     z = (x - mean) / s for the derivative, or None.

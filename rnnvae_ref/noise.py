@@ -27,18 +27,14 @@ def K_noise(rnn, theta, X, eps, sigma, log_w=None):
 
 
 def K_estimate(rnn, theta, X, eps, sigma):
-    r"""The Monte-Carlo estimate of K from S > 1 draws eps (T-1, S, 1, N, D), nats, (N,).
-
-    With it comes its standard error, (N,).
-    """
+    r"""The Monte-Carlo estimate of K from S > 1 draws eps, nats, and its standard error, (N,)."""
     draws = _per_draw(rnn, theta, X, eps, sigma)
     check_count("S, the number of draws in eps,", len(draws), least=2)
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(len(draws))
 
 
 def best_path(rnn, theta, X, sigma, law):
-    r"""The one noise path, the same for all sequences, on which the model does best; (T-1, 1, 1, 1,
-    D).
+    r"""The one noise path for all sequences on which the model does best, (T-1, 1, 1, 1, D).
 
     Average <= maximum: with it mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed path is a
     time-dependent offset of f, so for every family of dynamics that is closed under such offsets,

@@ -21,10 +21,7 @@ TIME, PARTICLES = 0, -2
 
 @primitive
 def log_sum_exp(a, axis):
-    r"""log sum_i exp a_i along `axis`, without overflow.
-
-    A row of -inf gives -inf, and has no derivative (nan).
-    """
+    r"""log sum_i exp a_i along `axis`, without overflow; -inf, without derivative, if all are."""
     top = a.max(axis=axis, keepdims=True)
     top = onp.where(onp.isfinite(top), top, 0.0)
     with onp.errstate(divide="ignore"):
@@ -68,10 +65,9 @@ def draw(u, p):
 
 
 def weighted_mean(a, log_w=None):
-    r"""E[a] = sum_s w_s a_s. Without `log_w` all weights are 1/S: the mean of a sample.
+    r"""E[a] = sum_s w_s a_s, (..., S, N) -> (..., N). Without `log_w` it is the mean of a sample.
 
-    a (..., S, N);  log_w (S,), or (S, N) where each sequence has its own weights.  Returns (...,
-    N).
+    log_w: (S,), or (S, N) where each sequence has its own weights.
     """
     if log_w is None:
         return np.mean(a, axis=-2)
@@ -87,9 +83,9 @@ def check_log_weights(log_w, shape):
     if not floats or log_w.shape not in (shape[:1], shape):
         wanted = f"float64 with shape {shape[:1]} or {shape}"
         raise ValueError(f"log_w must be {wanted}; got {describe(log_w)}")
-    total = onp.exp(log_w).sum(axis=0)
+    total = onp.ravel(onp.exp(log_w).sum(axis=0))
     if not onp.allclose(total, 1.0, rtol=1e-9):
-        off = onp.ravel(total)[onp.argmax(onp.abs(onp.ravel(total) - 1.0))]
+        off = total[onp.argmax(onp.abs(total - 1.0))]
         wanted = "the logs of weights that sum to 1"
         raise ValueError(f"log_w must hold {wanted}; they sum to {off:.6g}")
 
@@ -122,10 +118,7 @@ def check_positive(name, value):
 
 
 def check_array(name, value, shapes=None):
-    r"""A float64 array of one of `shapes`, finite and at most MOST in size, or ValueError.
-
-    A scalar has shape (). Without `shapes` any will do.
-    """
+    r"""A float64 array of one of `shapes` (or any), finite and at most MOST, or ValueError."""
     value = untraced(value)
     value = onp.asarray(value) if onp.isscalar(value) else value
     fits = plain_array(value) and (shapes is None or value.shape in shapes)
@@ -174,10 +167,7 @@ def describe(value):
 
 @contextmanager
 def atomic_write(path):
-    r"""A path to write to, which takes the place of `path` only when all is written.
-
-    Interrupted, `path` stays as it was. A link stays a link, and a file keeps its mode.
-    """
+    r"""A path to write to, which replaces `path` only when all is written; its mode is kept."""
     path = Path(path).resolve()
     part = path.with_name(f".{path.stem}.{os.getpid()}-{get_ident()}.part{path.suffix}")
     try:

@@ -2,7 +2,7 @@ r"""Ground truth for one hidden dimension with Gaussian noise: integrals over h 
 
 Any emission, tanh or linear. Forward, a_1 is all at h_1, and
 
-    a_{t+1}(h') = sum_h N(h'; f(h, x_t), sigma^2) p(x_t | h) a_t(h)
+    a_{t+1}(h') = sum_h N(h'; f(h, x_t), sigma^2) dh p(x_t | h) a_t(h)
 
 gives log p(X). Without the emissions the same recursion gives the marginals of the dynamics, and so
 K; backward it gives the posterior, and so the KL. The integrands are smooth and vanish at both
@@ -46,10 +46,7 @@ def log_p_steps(rnn, theta, X, sigma, points=None):
 
 
 def error(rnn, theta, X, sigma, points):
-    r"""How far `log_p` on that many points may be off, nats per sequence, (N,).
-
-    It is the change when the spacing is halved.
-    """
+    r"""How far `log_p` on these points may be off: its change at half the spacing, nats, (N,)."""
     coarse = log_p(rnn, theta, X, sigma, points)
     return np.abs(log_p(rnn, theta, X, sigma, 2 * points - 1) - coarse)
 
@@ -121,10 +118,7 @@ def _grid(rnn, theta, X, sigma, points):
 
 
 def _range(rnn, theta, X, s):
-    r"""Where h can be: tanh's range and WIDTH sigma around it.
-
-    If linear, WIDTH standard deviations around its means without emissions.
-    """
+    r"""Where h can be: WIDTH standard deviations around tanh's range, or around a linear mean."""
     if rnn.transition == "tanh":
         return -1 - WIDTH * s, 1 + WIDTH * s
     means, variance = [theta["h1"][:, None, :]], [0.0]
@@ -147,13 +141,13 @@ def _enough(rnn, theta, X, s, points):
         points = 2 * points - 1
     raise ValueError(
         f"sigma = {s:g} with this theta and X needs a larger grid than {MOST_POINTS} points or "
-        f"{MOST_WORK:.0e} entries: sigma, or the emission's scale seen from h, is small against "
-        "the range of h; try fewer sequences, `kalman`, or `enumeration` with gauss_hermite(n)"
+        f"{MOST_WORK:.0e} entries: sigma, or the emission's scale, is small against that of h; "
+        "try fewer sequences, `kalman`, or `enumeration` with gauss_hermite(n)"
     )
 
 
 def _check_ends(filtered, t):
-    r"""The mass at both ends of the grid must be nothing."""
+    r"""There must be no mass at the two ends of the grid."""
     values = untraced(filtered)
     if len(values) > 1 and max(values[0].max(), values[-1].max()) > np.log(TOLERANCE):
         where = f"to the end of the grid, {WIDTH} standard deviations away"

@@ -1,8 +1,8 @@
 r"""Particles with noise and resampling make the form of Eq. (17) a bound. Ours, not the paper's.
 
-Between two steps the particles are drawn anew in proportion to their weights. What is estimated is
-the likelihood of a particle filter: the exp of its log is unbiased for the p(X) of Eq. (18)
-(Del Moral, 2004; as an objective: Maddison et al., 2017).
+Between two steps the particles are drawn anew in proportion to their weights. This is a particle
+filter: its estimate of the p(X) of Eq. (18) is unbiased (Del Moral, 2004), so the mean of its log
+is a bound on log p(X) (Maddison et al., 2017).
 """
 
 import autograd.numpy as np
@@ -18,9 +18,8 @@ def resampled_bound(rnn, theta, X, eps, sigma, uniforms, share=1.0):
 
     uniforms (T-1, S, L, N) in [0, 1): they choose the ancestors, multinomially. Resampled where the
     effective sample size is at most `share` of L: at every step for share = 1; never for share = 0,
-    where it is `trajectory_mixture`, Jensen's bound of Eq. (26). The gradient is the usual one,
-    which ignores that the choice of ancestors depends on theta. On the plain loop, because it
-    interleaves with the dynamics.
+    where it is `trajectory_mixture`, Jensen's bound of Eq. (26). The gradient is the usual one: it
+    ignores that the choice of ancestors depends on theta.
     """
     steps = resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share)
     return np.sum(steps, axis=TIME)

@@ -58,7 +58,7 @@ TAKES_ANYTHING = set("""
 ROOMS = set("""
     log_sum_exp log_mean_exp log_sigmoid increments draw weighted_mean rollout log_categorical
     log_gaussian log_forward Categorical.table Gaussian.table Categorical.shapes
-    Gaussian.shapes states traced RNN.activation sum_of_others Normal.log_p_h Discrete.log_p_h
+    Gaussian.shapes states traced RNN.activation Normal.log_p_h Discrete.log_p_h
 """.split())  # fmt: skip
 # The caller of a check or of a draw writes these down.
 SETTINGS = set("""

@@ -92,7 +92,7 @@ def test_everything_exact_is_differentiable_in_theta_and_sigma(model):
 
 
 def test_too_many_paths_are_refused_with_what_would_do():
-    told = r"2 nodes in \(T-1\) D = 19 places make 2\^19 paths.* \(T-1\) D may be at most 18"
+    told = r"2 nodes in \(T-1\) D = 19 places make more than .* \(T-1\) D may be at most 18"
     with pytest.raises(ValueError, match=told):
         enumeration.paths(TWO_POINT, 20, 1)
     enumeration.paths(TWO_POINT, 10, 2)
