@@ -9,7 +9,7 @@ from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.numerics import check_count, check_number, check_positive
 from rnnvae_ref.rnn import RNN
 
-FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # the place y of each symbol of `data.symbol_fork`
+FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # y of each symbol of `data.symbol_fork`
 H_STAR = 0.9575040240772688  # = tanh(2 H_STAR): at W = 2 a unit stays where it is
 FORK_STATES = {"h1": [[H_STAR, 0], [-H_STAR, 0]], "W": [[2, 0], [0, 0]], "b": [0, 0]}
 
@@ -43,10 +43,9 @@ def two_steps(x):
 
 
 def counterexample():
-    r"""Two-point noise of sigma = 0.1 raises K from -3.513 to -2.520: noise-free is not optimal.
-
-    Without noise h_2 = 0, so h_3 = tanh(100 h_2 - 5) = -1, on the wrong side for x_3 = 1; half of
-    the noisy h_2 cross the threshold of 0.05 and predict x_3 well.
+    r"""Two-point noise of sigma = 0.1 raises K from -3.513 to -2.520: noise-free is not always
+    optimal. Without noise h_2 = 0, so h_3 = tanh(100 h_2 - 5) = -1, on the wrong side for x_3 = 1;
+    half of the noisy h_2 cross the threshold of 0.05 and predict x_3 well.
     """
     theta = {"h1": [[0.0]], "W": [[100.0]], "U": [[0.0], [5.0]], "b": [-5.0]}
     theta |= {"C": [[0.0, 2.0]], "c": [0.0, 0.0]}
@@ -80,9 +79,8 @@ def cue_sets(n, m):
 def cue_particles(n, m, hidden=None):
     r"""Eq. (17) with L = D = m is the law of the cue language, within n e^-30.
 
-    Unit l of particle l holds the l-th answer's place, which U alone decides; the other units hold
-    one another at 1. Every logit is -kappa (y_v - h^l_l)^2 + const., so the particle predicts the
-    symbols whose place y_v is the nearest.
+    Unit l of particle l holds the l-th answer's place, which U alone decides; the others hold one
+    another at 1. A logit is -kappa (y_v - h^l_l)^2 + const.: the nearest symbols are predicted.
     """
     sets, place, y = _places(n, m)
     kappa, K = 30.0 * n**2, 40.0
@@ -105,7 +103,7 @@ def cue_one_particle(n, m, hidden=None):
     powers = np.arange(1, D + 1)
     after_answer = [*2 * [place[-1]], *(m - 1) * [1j, -1j]]
     roots = [after_answer] * n + [np.repeat(place[s], 2) for s in sets]
-    h = np.array([-np.poly(r)[-2:0:-1] for r in roots])  # the coefficients of y, y^2 .. y^(2m-1)
+    h = np.array([-np.poly(r)[-2:0:-1] for r in roots])  # of y, y^2 .. y^D
     away = [np.delete(place, s)[:, None] - place[s] for s in sets]
     beta = 30.0 / min(np.prod(a**2, axis=1).min() for a in away)
     size = 1.25 * np.abs(h).max(axis=0)
@@ -115,7 +113,7 @@ def cue_one_particle(n, m, hidden=None):
 
 
 def _places(n, m):
-    r"""The m-sets; places in [-1/2, 1/2] of the answers, and last of all cues; each symbol's place."""
+    r"""The m-sets; a place for each answer, and last one for all cues; the place of each symbol."""
     sets = cue_sets(n, m)
     place = np.roll(np.linspace(-0.5, 0.5, n + 1), -(n // 2) - 1)
     return sets, place, np.append(place[:n], np.full(len(sets), place[n]))
@@ -128,7 +126,7 @@ def _categorical(theta, hidden):
     check_count("hidden", hidden, least=D)
     # 1 where an axis has D entries
     axes = {"h1": (0, 1), "W": (1, 1), "U": (0, 1), "b": (1,), "C": (1, 0), "c": (0,)}
-    more = {key: [(0, is_D * (hidden - D)) for is_D in row] for key, row in axes.items()}
+    more = {key: [(0, i * (hidden - D)) for i in row] for key, row in axes.items()}
     theta = {key: np.pad(value, more[key]) for key, value in _arrays(theta).items()}
     return RNN(Categorical(len(theta["c"])), hidden, particles=L), theta
 
