@@ -42,16 +42,17 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     stops both, and `last` is good.
     """
     _check_inputs(objective, theta, X, rng, method, validate)
-    counts = {"steps": steps, "batch": batch, "every": every, "patience": patience}
-    for name, value in counts.items():
-        check_count(name, value)
+    check_count("steps", steps)
+    check_count("batch", batch)
+    check_count("every", every)
+    check_count("patience", patience)
     check_positive("step_size", step_size)
     check_positive("clip", clip)
     result = Fit(theta)
     watch = partial(_watch, result, validate, steps, every, patience)
     try:
         if method == "adam":
-            _adam(objective, theta, X, rng, watch, step_size, batch, clip * len(X))
+            _adam(objective, theta, X, rng, watch, step_size, batch, clip)
         else:
             _lbfgs(objective, theta, X, rng, watch, steps, result)
     except KeyboardInterrupt:
@@ -96,10 +97,10 @@ def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
         value, g = value_and_gradient(objective, theta, minibatch(X, batch, rng), rng)
         if watch(step, theta, value, g):
             break
-        g = flatten(clipped(g, clip))[0]
+        g = flatten(clipped(g, clip * len(X)))[0]
         m = (1 - 0.9) * g + 0.9 * m
         v = (1 - 0.999) * g**2 + 0.999 * v
-        m_hat = m / (1 - 0.9 ** (step + 1))  # m starts at 0, so it is too small at first
+        m_hat = m / (1 - 0.9 ** (step + 1))  # m starts at 0: too small at first
         v_hat = v / (1 - 0.999 ** (step + 1))
         x = x + step_size * m_hat / (np.sqrt(v_hat) + 1e-8)
 
@@ -118,7 +119,7 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result):
     def loss(x):
         nonlocal trial
         trial = x.copy(), *at(x)
-        if not _finite(*trial[1:]):  # report a rise from the last step, so that x is refused
+        if not _finite(*trial[1:]):  # a value so far uphill that x is refused
             g = flatten(good[2])[0]
             return abs(g @ (x - good[0])) - good[1], g
         return -trial[1], -flatten(trial[2])[0]
@@ -145,7 +146,8 @@ def _watch(result, validate, steps, every, patience, step, theta, value, g, ende
     result.last = theta
     result.step = step
     result.reason = "all steps done" if step == steps else ended
-    if (step % every == 0 or result.reason) and [step] != result.history["step"][-1:]:
+    recorded = result.history["step"][-1:] == [step]
+    if not recorded and (step % every == 0 or result.reason):
         _record(result, value, validate, patience)
     return result.reason is not None
 
@@ -183,11 +185,11 @@ def value_and_gradient(objective, theta, X, rng):
     r"""The mean of objective(theta, X, rng) over the sequences, and its gradient, a dict."""
 
     def mean(theta):
-        per_sequence = objective(theta, X, rng)
-        if np.shape(per_sequence) != X.shape[1:2]:
-            wanted = f"objective must return one number per sequence, {X.shape[1:2]}"
-            raise ValueError(f"{wanted}; got shape {np.shape(per_sequence)}")
-        return np.mean(per_sequence)
+        nats = objective(theta, X, rng)
+        if np.shape(nats) != X.shape[1:2]:
+            wanted = f"one number per sequence, {X.shape[1:2]}"
+            raise ValueError(f"objective must return {wanted}; got shape {np.shape(nats)}")
+        return np.mean(nats)
 
     return value_and_grad(mean)(theta)
 
@@ -204,16 +206,16 @@ def minibatch(X, batch, rng):
 
 
 def _finite(value, g):
-    return np.isfinite(value) and all(np.isfinite(part).all() for part in g.values())
+    return all(np.isfinite(part).all() for part in (value, *g.values()))
 
 
 def flatten(theta):
     r"""theta as one vector, and the way back: autograd's `flatten` for a dict, ten times faster."""
     keys = sorted(theta)
-    shapes = {key: np.shape(theta[key]) for key in keys}
+    shapes = [np.shape(theta[key]) for key in keys]
     ends = np.cumsum([0] + [np.size(theta[key]) for key in keys])
-    parts = list(zip(keys, ends, ends[1:], strict=False))
-    unpack = lambda flat: {key: flat[a:b].reshape(shapes[key]) for key, a, b in parts}
+    parts = list(zip(keys, shapes, ends[:-1], ends[1:], strict=True))
+    unpack = lambda x: {key: x[a:b].reshape(shape) for key, shape, a, b in parts}
     return np.concatenate([np.ravel(theta[key]) for key in keys]), unpack
 
 
