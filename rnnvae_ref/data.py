@@ -1,8 +1,7 @@
-r"""q(X): the data. Sequences of symbols (`Text`), series of numbers (`Series`), and made sequences
-whose truth is known.
+r"""q(X): sequences of symbols (`Text`), series of numbers (`Series`), and made sequences.
 
-The split into train, validation and test is the same at each call: lines at random, all else in
-its order. The files and their sources are in `rnnvae_ref/datasets/`.
+The split into train, validation and test is the same at each call: lines are split at random, all
+else in its order. The files, and `SOURCES.md` about them, are in `rnnvae_ref/datasets/`.
 """
 
 import csv
@@ -28,10 +27,9 @@ DECIMALS = {".": str.maketrans("_", "?"), ",": str.maketrans("_.,", "??.")}
 
 @dataclass(frozen=True)
 class Text:
-    r"""Sequences of symbols. train, validation, test: (T, N) integers, -1 after an end.
-
-    alphabet[v] is symbol v;  lines: True if each sequence is a line and ends with the end symbol,
-    False for pieces of a running text. A `load`ed text has no parts.
+    r"""Sequences of symbols. train, validation, test: (T, N) integers, -1 after an end, or None if
+    the text comes from `load`;  alphabet[v] is symbol v;  lines: True if each sequence is a line
+    and ends with the end symbol, False for pieces of a running text.
     """
 
     alphabet: str
@@ -126,10 +124,8 @@ def text(path, length):
 
 def colour_names():
     r"""The 949 colour names of the xkcd survey (CC0), from your matplotlib: 700, 100 and 149."""
-    try:
-        from matplotlib.colors import XKCD_COLORS
-    except ImportError as error:
-        raise ImportError("the colour names need matplotlib: pip install matplotlib") from error
+    from matplotlib.colors import XKCD_COLORS  # here, as its import is slow
+
     names = [name.removeprefix("xkcd:") for name in XKCD_COLORS]
     return _text("matplotlib", names, split=(700, 800))
 

@@ -34,8 +34,8 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
 
     objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and
     for the objective's noise.  method: "adam" with minibatches of `batch` sequences, cut to the
-    longest of them, or "lbfgs" on all data with the noise held fixed.  clip: Adam's gradient, of
-    nats per sequence, has at most the norm clip * T: `clip` per step.
+    longest of them, or "lbfgs" on all data with the noise held fixed.  clip: Adam's gradient of
+    nats per sequence is shortened to norm clip * T where it is longer, that is `clip` per step.
     validate(theta) -> a number, larger is better, asked every `every` steps and at both ends;
     training stops after `patience` answers that bring nothing better, or one that is not finite.
     Where objective or gradient is not finite, Adam stops and L-BFGS tries a shorter step. Ctrl-C
@@ -140,8 +140,8 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result):
 def _watch(result, validate, steps, every, patience, step, theta, value, g, ended=None):
     r"""Keep theta, record it, judge it. True where training must stop; `result.reason` says why."""
     if not _finite(value, g):
-        what = "gradient became non-finite" if np.isfinite(value) else f"objective became {value}"
-        result.reason = f"the {what} at step {step}; `last` is the last good theta"
+        bad = "gradient became non-finite" if np.isfinite(value) else f"objective became {value}"
+        result.reason = f"the {bad} at step {step}; `last` is the last good theta"
         return True
     result.last = theta
     result.step = step
