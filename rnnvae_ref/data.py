@@ -1,9 +1,7 @@
-r"""q(X): the data. Sequences of symbols (`Text`), series of numbers (`Series`), and made sequences
-whose truth is known.
+r"""q(X): sequences of symbols (`Text`), series of numbers (`Series`), and made sequences.
 
-Every set has one fixed split into train, validation and test: at random but always the same for
-lines, in order for a series and for running text. Files in `rnnvae_ref/datasets/`; their sources
-in `SOURCES.md` there.
+The split into train, validation and test is the same at each call: lines are split at random, all
+else in its order. The files, and `SOURCES.md` about them, are in `rnnvae_ref/datasets/`.
 """
 
 import csv
@@ -22,16 +20,16 @@ from rnnvae_ref.examples import FORK_PLACES, cue_sets
 from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw
 
 HERE = Path(__file__).parent / "datasets"
-END = "\n"  # every line ends with it: a symbol of the alphabet, predicted and counted like others
-MOST = 2**30  # bytes, the largest file that is read, and the largest array that `pad` makes
+END = "\n"  # ends every line: a symbol that is predicted and counted like others
+MOST_BYTES = 2**30  # of the largest file, and of the largest text when padded
+DECIMALS = {".": str.maketrans("_", "?"), ",": str.maketrans("_.,", "??.")}
 
 
 @dataclass(frozen=True)
 class Text:
-    r"""Sequences of symbols. train, validation, test: (T, N) integers, -1 after an end.
-
-    alphabet[v] is symbol v;  lines: each sequence is a line, with its end symbol; False for the
-    pieces of a running text. A `load`ed text has an alphabet only: its parts are None.
+    r"""Sequences of symbols. train, validation, test: (T, N) integers, -1 after an end, or None if
+    the text comes from `load`;  alphabet[v] is symbol v;  lines: True if each sequence is a line
+    and ends with the end symbol, False for pieces of a running text.
     """
 
     alphabet: str
@@ -41,10 +39,8 @@ class Text:
     lines: bool = True
 
     def encode(self, lines, end=None):
-        r"""A list of strings to (T, N) integers. ValueError names a symbol that the alphabet lacks.
-
-        end: add the end symbol, as to all lines (the default); False for the beginning of a line
-        that `sample(prefix=...)` shall continue.
+        r"""A list of strings to (T, N) integers. end: add the end symbol, by default to lines, but
+        not (False) to the beginning of a line that `sample(prefix=...)` shall continue.
         """
         if not isinstance(lines, (list, tuple)) or not all(isinstance(s, str) for s in lines):
             raise ValueError(f"lines must be a list of strings; got {describe(lines)}")
@@ -53,11 +49,14 @@ class Text:
         place = {symbol: v for v, symbol in enumerate(self.alphabet)}
         for line in lines:
             if self.lines and END in line:
-                raise ValueError(f"{END!r} ends a sequence and must not be in one; got {line!r}")
-            for symbol in sorted({*line} - place.keys()):
-                raise ValueError(f"{symbol!r} in {line!r} is not in the alphabet {self.alphabet!r}")
-        end = END if (self.lines if end is None else end) else ""
-        return pad([[place[symbol] for symbol in line + end] for line in lines])
+                wanted = f"{END!r} ends a sequence and must not be in one"
+                raise ValueError(f"{wanted}; got {line!r}")
+            unknown = {*line} - place.keys()
+            if unknown:
+                found = f"{min(unknown)!r} in {line!r}"
+                raise ValueError(f"{found} is not in the alphabet {self.alphabet!r}")
+        ended = self.lines if end is None else end
+        return pad([[place[symbol] for symbol in line + END * ended] for line in lines])
 
     def decode(self, X):
         r"""(T, N) integers to strings: lines are cut at their end symbol, all at their padding."""
@@ -76,9 +75,8 @@ class Text:
 class Series:
     r"""One long sequence. X (T, 1, M), standardised by its training part; the parts are slices.
 
-    The model is causal, so log_likelihood_steps(rnn, theta, s.X)[s.test] scores the test part given
-    its whole past. mean, scale (M,) are in the units of the file; in these units a score in nats a
-    step is smaller by the sum of log scale.
+    log_likelihood_steps(rnn, theta, s.X)[s.test] scores the test part given all its past. mean,
+    scale (M,) are in the units of the file: there a score, a step, is less by the sum of log scale.
     """
 
     X: np.ndarray
@@ -92,8 +90,8 @@ class Series:
         r"""Other values in the units of the file, (T,) or (T, M), to X, (T, 1, M)."""
         found = np.asarray(values)
         found = found[:, None] if found.ndim == 1 else found
-        fits = found.dtype.kind in "iuf" and found.size and found.shape[1:] == self.mean.shape
-        if not fits or not np.isfinite(found).all():
+        fits = found.dtype.kind in "iuf" and found.shape[1:] == self.mean.shape
+        if not fits or not found.size or not np.isfinite(found).all():
             wanted = f"values must be finite numbers, (T, {len(self.mean)})"
             raise ValueError(f"{wanted}; got {describe(values)}")
         return ((found - self.mean) / self.scale)[:, None]
@@ -106,9 +104,8 @@ class Series:
 def characters(path, alphabet="file"):
     r"""Text of your own: a UTF-8 file, a sequence a line, blank lines skipped; split 70 : 15 : 15.
 
-    alphabet: "file", every symbol of the file, also one that only held-out lines have; "train",
-    the symbols of the training part, where any other is an error; or a string of all symbols.
-    A million lines of 12 symbols take about 10 s and half a GB.
+    alphabet: "file", all symbols of the file; "train", those of the training part, where any other
+    is an error; or a string of all symbols. A million short lines take about 10 s and half a GB.
     """
     lines = [line for line in _read(path).split(END) if line.strip()]
     return _text(path, lines, alphabet)
@@ -117,22 +114,18 @@ def characters(path, alphabet="file"):
 def text(path, length):
     r"""Running text of your own: a UTF-8 file in pieces of `length` symbols, line ends among them.
 
-    Split 70 : 15 : 15 in the order of the text; a rest is dropped. Each piece begins at h_1 anew,
-    so its first symbols are predicted from little. The alphabet holds every symbol of the file.
+    Split 70 : 15 : 15 in order; a rest is dropped. A model begins each piece at h_1 anew.
     """
     check_count("length", length)
     symbols = _read(path)
-    ends = range(length, len(symbols) + 1, length)
-    return _text(path, [symbols[end - length : end] for end in ends], lines=False)
+    starts = range(0, len(symbols) - length + 1, length)
+    return _text(path, [symbols[i : i + length] for i in starts], lines=False)
 
 
 def colour_names():
     r"""The 949 colour names of the xkcd survey (CC0), from your matplotlib: 700, 100 and 149."""
-    try:
-        from matplotlib.colors import XKCD_COLORS
-    except ImportError as error:
-        missing = "the colour names come with matplotlib, which is not installed"
-        raise ImportError(f"{missing}: pip install matplotlib") from error
+    from matplotlib.colors import XKCD_COLORS  # here, as its import is slow
+
     names = [name.removeprefix("xkcd:") for name in XKCD_COLORS]
     return _text("matplotlib", names, split=(700, 800))
 
@@ -141,24 +134,24 @@ def series(path, columns, split=(0.5, 0.7), *, header=True, delimiter=None, deci
     r"""Numbers of your own: a UTF-8 CSV file, rows in order of time; blank and # lines are skipped.
 
     columns: a name, or a number where 0 is the first column, or a list of them;  split: fractions
-    of time where validation and test begin; of a short file each part has a row;  header: the first
-    line holds names;  delimiter: by default the first of tab, ; | , and blank that splits the first
-    two lines;  decimal: "." or ",";  rows: a slice of the rows, to cut what is not wanted.
-    ValueError names the line of a row that is shorter or longer than the first, or that goes on in
-    the next line, and all lines where a value is missing or not a finite number.
+    of time where validation and test begin;  header: the first line holds names;  delimiter: by
+    default the first of tab, ; | , and blank that splits the first two lines;  decimal: "." or ",";
+    rows: a slice of the rows that are wanted.
+    ValueError names the first row of another length or with an open quote, and the first lines,
+    eight at most, where a value is missing or not a finite number.
     """
     columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
-    _check_split(split)
     if not columns:
         raise ValueError("columns must name at least one column; got none")
-    comma = isinstance(decimal, str) and decimal in (".", ",")
-    if not comma or not isinstance(header, bool) or not isinstance(rows, (slice, type(None))):
+    known = decimal in [*DECIMALS] and isinstance(header, bool)
+    if not known or not isinstance(rows, (slice, type(None))):
         wanted = 'header must be True or False, decimal "." or ",", and rows a slice or None'
         raise ValueError(f"{wanted}; got {header!r}, {decimal!r} and {rows!r}")
     table = _table(path, delimiter, decimal)
     names = table.pop(0)[1] if header else [str(k) for k in range(len(table[0][1]))]
     by_name = any(isinstance(name, str) for name in columns)
-    if header and not by_name and np.isfinite([_number(name, decimal) for name in names]).all():
+    numbers = np.isfinite([_number(name, decimal) for name in names]).all()
+    if header and numbers and not by_name:
         raise ValueError(f"{path} has numbers only in its first line; then give header=False")
     at = [_place(path, name, names) for name in columns]
     values = _numbers(path, table[rows or slice(None)], at, names, decimal)
@@ -176,39 +169,32 @@ def nile():
 
 
 def membrane(every=4):
-    r"""A neuron's membrane potential, 1.0 to 5.3 s at 2000 / `every` Hz, in mV.
-
-    The last 30 % to test, 15 % before to validate. `every` = n keeps one value of n. From the
-    sample data of your own matplotlib; FileNotFoundError where a distribution has left them out.
+    r"""A neuron's membrane potential in mV, 1.0 to 5.3 s at 2000 / `every` Hz: 55 % to train, 15 %
+    to validate, 30 % to test. From the sample data of your matplotlib, or FileNotFoundError.
     """
     import matplotlib
 
-    check_count("every", every)
-    if every > 86:
-        raise ValueError(f"every must be 86 or less, to leave 100 of the 8600 values; got {every}")
+    check_count("every", every, most=86)  # which leaves 100 of the 8600 values
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     if not path.exists():
-        missing = f"{path} is missing: this matplotlib comes without its sample data"
-        raise FileNotFoundError(f"{missing}; the one that pip installs has them")
+        why = "this matplotlib comes without its sample data, unlike that from pip"
+        raise FileNotFoundError(f"{path} is missing: {why}")
     volts = np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
     return _series(100.0 * volts, (0.55, 0.7), path, ["potential"])
 
 
 def pad(sequences):
-    r"""Sequences of unequal lengths to one array: (T, N) integers, or (T, N, M) floats.
-
-    -1, or NaN, is padding after the end of a sequence.
-    """
+    r"""Sequences of unequal lengths to (T, N) integers, -1 at ends, or (T, N, M) floats, NaN."""
     many = isinstance(sequences, (list, tuple)) or np.ndim(sequences) > 0
     sequences = [np.asarray(s) for s in sequences] if many else []
     if not sequences or min(s.size for s in sequences) == 0:
         raise ValueError("sequences must hold at least one sequence, and none may be empty")
-    first, kinds = sequences[0], ((1, "i"), (1, "u"), (2, "f"))
+    first = sequences[0]
+    kinds = (1, "i"), (1, "u"), (2, "f")
     for n, s in enumerate(sequences):
         if (s.ndim, s.dtype.kind) not in kinds or s.shape[1:] != first.shape[1:]:
-            wanted = "sequences must be all (T,) integers, or all (T, M) floats with one M"
-            first = describe(first)
-            raise ValueError(f"{wanted}; the first is {first}, and sequence {n} is {describe(s)}")
+            wanted = "all (T,) integers, or all (T, M) floats with one M"
+            raise ValueError(f"sequences must be {wanted}; sequence {n} is {describe(s)}")
     padding = -1 if first.ndim == 1 else np.nan
     X = np.full((max(map(len, sequences)), len(sequences), *first.shape[1:]), padding)
     for n, s in enumerate(sequences):
@@ -217,30 +203,23 @@ def pad(sequences):
 
 
 def windows(X, length):
-    r"""One long series (T, 1, M) cut into (length, T // length, M) pieces, to train in minibatches.
-
-    A rest is dropped.
-    """
+    r"""One long series (T, 1, M) in pieces, (length, T // length, M); a rest is dropped."""
     if not isinstance(X, np.ndarray) or X.ndim != 3 or X.shape[1] != 1:
         raise ValueError(f"X must be one long series, (T, 1, M); got {describe(X)}")
-    check_count("length", length)
+    check_count("length", length, most=len(X))
     N = len(X) // length
-    if N == 0:
-        raise ValueError(f"length must be in 1..{len(X)}, the length of the series; got {length}")
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
 
 
 def markov_chain(rng, P, T, N, first=None):
-    r"""x_1 ~ `first`, uniform by default, then x_t ~ P[x_{t-1}].
-
-    Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N), in nats.
-    """
+    r"""x_1 ~ `first`, by default uniform, x_t ~ P[x_{t-1}]: X (T, N) and log p(x_t | x_{t-1})."""
     _check_made(rng, T, N)
     P = np.asarray(P, dtype=float)
     square = P.ndim == 2 and P.shape[0] == P.shape[1]
     if not square or (P < 0).any() or not np.allclose(P.sum(axis=1), 1.0):
         raise ValueError("P must be a square matrix whose rows are probabilities")
-    rows = [np.tile(np.full(len(P), 1.0 / len(P)) if first is None else first, (N, 1))]
+    first = np.full(len(P), 1.0 / len(P)) if first is None else first
+    rows = [np.tile(first, (N, 1))]
     X = [draw(rng.random(N), rows[0])]
     for _ in range(T - 1):
         rows.append(P[X[-1]])
@@ -250,10 +229,7 @@ def markov_chain(rng, P, T, N, first=None):
 
 
 def autoregression(rng, a, s, T, N):
-    r"""x_t = a x_{t-1} + s n_t with n_t ~ N(0, 1), x_0 = 0.
-
-    Returns X (T, N, 1) and the true log p(x_t | x_{t-1}), (T, N).
-    """
+    r"""x_t = a x_{t-1} + s n_t, n_t ~ N(0, 1), x_0 = 0: X (T, N, 1) and log p(x_t | x_{t-1})."""
     _check_made(rng, T, N)
     check_positive("s", s)
     if not isinstance(a, Real) or not np.isfinite([a, s]).all():
@@ -266,10 +242,8 @@ def autoregression(rng, a, s, T, N):
 
 
 def fork(rng, T, N):
-    r"""x_t = 0.8 x_{t-1} + z_t + 0.1 n_t, z_t = +-1 with equal chance, x_0 = 0.
-
-    There are two modes ahead at each step.
-    Returns X (T, N, 1) and the true log p(x_t | x_{t-1}), (T, N).
+    r"""x_t = 0.8 x_{t-1} + z_t + 0.1 n_t, z_t = +-1 with equal chance, n_t ~ N(0, 1), x_0 = 0: each
+    step has two modes. X (T, N, 1) and log p(x_t | x_{t-1}).
     """
     _check_made(rng, T, N)
     z = rng.choice([-1.0, 1.0], (T, N))
@@ -278,17 +252,16 @@ def fork(rng, T, N):
     for t in range(T):
         X[t + 1] = 0.8 * X[t] + z[t] + 0.1 * n[t]
     y = X[1:] - 0.8 * X[:-1]
-    near, far = (-0.5 * ((np.abs(y) + away) / 0.1) ** 2 for away in (-1.0, 1.0))
-    log_p = np.logaddexp(near, far) - np.log(2 * 0.1 * np.sqrt(2 * np.pi))
+    plus, minus = (-0.5 * ((y - mode) / 0.1) ** 2 for mode in (1.0, -1.0))
+    log_p = np.logaddexp(plus, minus) - np.log(2 * 0.1 * np.sqrt(2 * np.pi))
     return X[1:, :, None], log_p
 
 
 def cue_law(n, m):
     r"""The cue language's law: p(x_1), (V,), and P[x_{t-1}, x_t], (V, V), with V = n + C(n, m).
 
-    Symbols 0 .. n-1 are answers; each other symbol, a cue, names a set of m answers. After a cue
-    comes one of its answers, all equally likely; after an answer, and first of all, any of the
-    cues.
+    Symbols 0 .. n-1 are answers; each other symbol, a cue, names a set of m answers. One of them
+    comes after the cue, and after an answer, or first of all, any cue; all equally likely.
     """
     sets = cue_sets(n, m)
     any_cue = np.repeat([0.0, 1.0 / len(sets)], [n, len(sets)])
@@ -299,19 +272,15 @@ def cue_law(n, m):
 
 
 def cue_language(rng, n, m, T, N):
-    r"""Words in a context with several modes: cue, answer, cue, answer .. Returns X (T, N) and the
-    true log p(x_t | x_{t-1}).
-    """
+    r"""Cue, answer, cue, answer .. by `cue_law`: X (T, N) and the true log p(x_t | x_{t-1})."""
     first, P = cue_law(n, m)
     return markov_chain(rng, P, T, N, first)
 
 
 def symbol_fork_law():
-    r"""The fork in 32 symbols at the places y of `FORK_PLACES`: p(x_1), (32,), and P[x_{t-1}, x_t],
-    (32, 32).
+    r"""The fork in 32 symbols at the places `FORK_PLACES`: p(x_1), and P[x_{t-1}, x_t], (32, 32).
 
-    Half of N(0.8 y + 1, 0.15^2) and half of N(0.8 y - 1, 0.15^2), each on the 32 places only; y_0 =
-    0.
+    Half of N(0.8 y + 1, 0.15^2) and half of N(0.8 y - 1, 0.15^2), each on the places only; y_0 = 0.
     """
     mean = 0.8 * np.append(0.0, FORK_PLACES)[:, None, None] + np.array([[1.0], [-1.0]])
     bumps = np.exp(-0.5 * ((FORK_PLACES - mean) / 0.15) ** 2)  # (33, 2, 32)
@@ -320,16 +289,14 @@ def symbol_fork_law():
 
 
 def symbol_fork(rng, T, N):
-    r"""The fork in symbols. Returns X (T, N) and the true log p(x_t | x_{t-1}), (T, N)."""
+    r"""The fork in symbols: X (T, N) and the true log p(x_t | x_{t-1}), (T, N)."""
     first, P = symbol_fork_law()
     return markov_chain(rng, P, T, N, first)
 
 
 @dataclass(frozen=True)
 class Document:
-    r"""One long text. train, validation, test: (T, 1) integers, in its order; symbols[v] is symbol
-    v; source: what it is.
-    """
+    r"""One long text of known `source`, in order: (T, 1) integers; symbols[v] is symbol v."""
 
     symbols: tuple
     train: np.ndarray
@@ -339,12 +306,10 @@ class Document:
 
 
 def documentation(level="words", vocabulary=500):
-    r"""The help texts of your own Python, `pydoc_data.topics`: 80 % to train, then 10 % to
-    validate, 10 % to test.
+    r"""The help texts of your own Python: 80 % to train, then 10 % to validate, 10 % to test.
 
     level: "words", which are words and signs, or "characters". The most frequent of the training
-    part are symbols of their own, all others are symbol 0. The text depends on the Python version,
-    which `source` tells.
+    part are symbols of their own, all others are symbol 0. `source` tells the version of Python.
     """
     check_count("vocabulary", vocabulary, least=2)
     if level not in ("words", "characters"):
@@ -352,11 +317,10 @@ def documentation(level="words", vocabulary=500):
     try:
         from pydoc_data.topics import topics
     except ImportError as error:
-        raise ImportError(
-            "this Python comes without pydoc_data, its help texts; the one from python.org has them"
-        ) from error
+        missing = "this Python comes without pydoc_data, its help texts"
+        raise ImportError(f"{missing}; the one from python.org has them") from error
     text = "".join(topics[name] for name in sorted(topics))
-    parts = re.findall(r"\w+|[^\w\s]" if level == "words" else "(?s).", text)
+    parts = re.findall(r"\w+|[^\w\s]", text) if level == "words" else [*text]
     ends = [round(share * len(parts)) for share in (0.8, 0.9)]
     frequent = Counter(parts[: ends[0]]).most_common(vocabulary - 1)
     index = {symbol: v for v, (symbol, _) in enumerate(frequent, start=1)}
@@ -384,8 +348,9 @@ def _read(path):
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file, and is a folder")
     wanted = f"{path} must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
-    if path.stat().st_size > MOST:
-        raise ValueError(f"{wanted}; it has {path.stat().st_size} bytes")
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise ValueError(f"{wanted}; it has {size} bytes")
     try:
         found = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -402,59 +367,56 @@ def _text(path, found, alphabet="file", lines=True, split=None):
         what = "lines that are not blank" if lines else "pieces"
         raise ValueError(f"{path} must hold at least 3 {what}, to be split; it has {N}")
     longest = max(map(len, found))
-    if 8 * N * longest > MOST:
-        size = f"{8 * N * longest / 2**30:.1f} GiB"
-        wanted = f"{path} must take at most 1 GiB, padded to its longest line, {longest} symbols"
-        raise ValueError(f"{wanted}; it would take {size}; cut the long lines, or use data.text()")
+    size = 8 * N * longest
+    if size > MOST_BYTES:
+        wanted = f"at most 1 GiB, padded to its longest line, {longest} symbols"
+        got = f"{size / 2**30:.1f} GiB; cut the long lines, or use data.text()"
+        raise ValueError(f"{path} must take {wanted}; it would take {got}")
     if not isinstance(alphabet, str):
         wanted = 'alphabet must be "file", "train" or a string of all symbols'
         raise ValueError(f"{wanted}; got {describe(alphabet)}")
-    order = np.random.default_rng(0).permutation(N) if lines else range(N)
+    order = np.random.default_rng(0).permutation(N) if lines else np.arange(N)
     held_out = max(1, round(0.15 * N))
-    a, b = split or (N - 2 * held_out, N - held_out)
-    parts = [[found[i] for i in order[part]] for part in (slice(a), slice(a, b), slice(b, N))]
+    split = split or (N - 2 * held_out, N - held_out)
+    parts = [[found[i] for i in part] for part in np.split(order, split)]
     known = {"file": "".join(found), "train": "".join(parts[0])}.get(alphabet, alphabet)
-    alphabet = "".join(sorted({*known, *(END if lines else "")}))
+    alphabet = "".join(sorted({*known, *END * lines}))
     return Text(alphabet, *map(Text(alphabet, lines=lines).encode, parts), lines=lines)
-
-
-def _check_split(split):
-    pair = isinstance(split, (tuple, list)) and len(split) == 2
-    if not pair or not all(isinstance(a, Real) for a in split) or not 0 < split[0] < split[1] < 1:
-        wanted = "split must be two fractions a, b with 0 < a < b < 1"
-        raise ValueError(f"{wanted}, where validation and test begin; got {split!r}")
 
 
 def _table(path, delimiter, decimal):
     r"""[(line number, fields)] of a CSV file, each line a row, with as many fields as the first."""
-    lines = enumerate(_read(path).split("\n"), 1)
-    lines = [(n, s) for n, s in lines if s.strip(" ") and not s.lstrip().startswith("#")]
+    lines = [(n, s.strip(" ")) for n, s in enumerate(_read(path).split("\n"), 1)]
+    lines = [(n, s) for n, s in lines if s and not s.lstrip().startswith("#")]
     if not lines:
         raise ValueError(f"{path} must hold rows of numbers; it is empty")
     if delimiter is None:
-        splits = lambda d: d != decimal and all(d in s.strip(" ") for _, s in lines[:2])
+        splits = lambda d: d != decimal and all(d in s for _, s in lines[:2])
         delimiter = next(filter(splits, "\t;|, "), ";" if decimal == "," else ",")
     options = {"delimiter": delimiter, "skipinitialspace": True, "strict": True}
     table = []
     for n, line in lines:
         try:
-            fields = next(csv.reader([line.strip(" ")], **options))
-        except (csv.Error, TypeError) as error:  # an open quote: a row goes on in the next line
+            fields = next(csv.reader([line], **options))
+        except (csv.Error, TypeError) as error:  # such as an open quote
             raise ValueError(f"{path}, line {n}: {error}") from error
         table.append((n, [field.strip() for field in fields]))
         width = len(table[0][1])
         if len(fields) != width:
-            found = f"{len(fields)} fields with {delimiter!r} between, the first line has {width}"
-            raise ValueError(f"{path}, line {n}: {found}; a decimal comma needs decimal=','")
+            found = f"{len(fields)} fields with {delimiter!r} between"
+            why = f"the first line has {width}; a decimal comma needs decimal=','"
+            raise ValueError(f"{path}, line {n}: {found}, {why}")
     return table
 
 
 def _place(path, name, names):
     r"""The index of a column, given by its name or its number."""
-    if isinstance(name, Integral) and not isinstance(name, bool) and 0 <= name < len(names):
+    number = isinstance(name, Integral) and not isinstance(name, bool)
+    if number and 0 <= name < len(names):
         return name
-    if not isinstance(name, str) or names.count(name) != 1:
-        found = "more than one" if isinstance(name, str) and name in names else "no"
+    count = names.count(name)
+    if count != 1:
+        found = "more than one" if count else "no"
         raise ValueError(f"{path} has {found} column {name!r}; it has {', '.join(names)}")
     return names.index(name)
 
@@ -462,44 +424,48 @@ def _place(path, name, names):
 def _numbers(path, table, at, names, decimal):
     r"""The columns `at` of all rows, (T, M) floats."""
     if len(table) < 4:
-        wanted = f"{path} must hold at least 4 rows of numbers, to be split"
-        raise ValueError(f"{wanted}; it has {len(table)}")
+        wanted = "at least 4 rows of numbers, to be split"
+        raise ValueError(f"{path} must hold {wanted}; it has {len(table)}")
     values = np.array([[_number(fields[k], decimal) for k in at] for _, fields in table])
-    gaps = np.isnan(values).any(axis=1).nonzero()[0]
+    finite = np.isfinite(values)
+    gaps = np.flatnonzero(~finite.all(axis=1))
     if len(gaps):
-        line, fields = table[gaps[0]]
-        k = at[np.isnan(values[gaps[0]]).argmax()]
-        also = "".join(f", {table[i][0]}" for i in gaps[1:8]) + " .." * (len(gaps) > 8)
+        where = ", ".join(str(table[i][0]) for i in gaps[:8]) + " .." * (len(gaps) > 8)
+        k = at[finite[gaps[0]].argmin()]
+        field = table[gaps[0]][1][k]
         raise ValueError(
-            f"{path}, line {line}{also}: column {names[k]!r} must hold a finite number; got "
-            f"{repr(fields[k]) if fields[k] else 'nothing'}; cut the series with rows=slice(a, b), "
-            "or read its parts and join them with data.pad; a decimal comma needs decimal=','"
+            f"{path}, line {where}: column {names[k]!r} must hold a finite number; "
+            f"got {repr(field) if field else 'nothing'}; cut the series with "
+            "rows=slice(a, b), or read its parts and join them with data.pad; a decimal "
+            "comma needs decimal=','"
         )
     return values
 
 
 def _number(text, decimal):
-    r"""A finite number, or nan."""
-    if decimal == ",":
-        text = text.replace(".", "?").replace(",", ".")
+    r"""A number, or nan. float() alone reads "1_0" as 10."""
     try:
-        value = float(text.replace("_", "?"))  # float() alone reads "1_0" as 10
+        return float(text.translate(DECIMALS[decimal]))
     except ValueError:
         return np.nan
-    return value if np.isfinite(value) else np.nan
 
 
 def _series(values, split, path, names):
+    pair = isinstance(split, (tuple, list)) and len(split) == 2
+    if not pair or not all(isinstance(a, Real) for a in split) or not 0 < split[0] < split[1] < 1:
+        raise ValueError(f"split must be two fractions a, b with 0 < a < b < 1; got {split!r}")
     T = len(values)
     # One row alone cannot vary, and the other parts need one each.
-    validation = min(max(2, round(split[0] * T)), T - 2)
-    test = min(max(validation + 1, round(split[1] * T)), T - 1)
-    train = values[:validation]
+    a = min(max(2, round(split[0] * T)), T - 2)
+    b = min(max(a + 1, round(split[1] * T)), T - 1)
+    train = values[:a]
+    low, high = train.min(axis=0), train.max(axis=0)
     with np.errstate(all="ignore"):
         mean, scale = train.mean(axis=0), train.std(axis=0)
-    for name, low, high, s in zip(names, train.min(axis=0), train.max(axis=0), scale, strict=True):
-        if not low < high or not 0 < s < np.inf:
-            wanted = f"{path}: column {name!r} must vary in the training part"
-            raise ValueError(f"{wanted}; it goes from {low} to {high}")
+    varies = (low < high) & (0 < scale) & (scale < np.inf)
+    if not varies.all():
+        k = varies.argmin()
+        wanted = f"{path}: column {names[k]!r} must vary in the training part"
+        raise ValueError(f"{wanted}; it goes from {low[k]} to {high[k]}")
     X = ((values - mean) / scale)[:, None]
-    return Series(X, slice(0, validation), slice(validation, test), slice(test, T), mean, scale)
+    return Series(X, slice(0, a), slice(a, b), slice(b, T), mean, scale)

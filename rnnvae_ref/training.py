@@ -15,12 +15,9 @@ from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe
 
 @dataclass
 class Fit:
-    r"""What training gives back.
-
-    last: theta after the last good step, which is number `step`;
-    best: theta of the best validation, at step `best_step`; or `last` without validation;
-    history: a dict of lists "step", "objective" (mean nats per sequence in the batch) and
-    "validation";  reason: why training stopped, and where `best` is.
+    r"""What training gives back. last: theta after the last good step, number `step`;  best: theta
+    of the best validation, at `best_step`, or `last`;  history: lists "step", "objective" (mean
+    nats per sequence of the batch) and "validation";  reason: why training stopped.
     """
 
     last: dict
@@ -36,30 +33,39 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     r"""Maximise np.mean(objective(theta, X, rng)) over theta, Eq. (3)'s argmax. Returns a `Fit`.
 
     objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and
-    for the objective's noise.  method: "adam" with minibatches of `batch` sequences, each cut to
-    the longest sequence in it, and the gradient (of nats per step) clipped to norm `clip`; or
-    "lbfgs" on all data, with the draws of noise held fixed.  validate(theta) -> a number, larger
-    is better, asked every `every` steps and at both ends; training stops when `patience` answers
-    in a row bring nothing better, or when one is not finite.
-    An objective or gradient that is not finite ends Adam with the last theta that was good; so
-    does Ctrl-C. L-BFGS refuses such a step and tries a shorter one.
+    for the objective's noise.  method: "adam" with minibatches of `batch` sequences, cut to the
+    longest of them, or "lbfgs" on all data with the noise held fixed.  clip: Adam's gradient of
+    nats per sequence is shortened to norm clip * T where it is longer, that is `clip` per step.
+    validate(theta) -> a number, larger is better, asked every `every` steps and at both ends;
+    training stops after `patience` answers that bring nothing better, or one that is not finite.
+    Where objective or gradient is not finite, Adam stops and L-BFGS tries a shorter step. Ctrl-C
+    stops both, and `last` is good.
     """
     _check_inputs(objective, theta, X, rng, method, validate)
-    counts = {"steps": steps, "batch": batch, "every": every, "patience": patience}
-    for name, value in counts.items():
-        check_count(name, value)
-    for name, value in {"step_size": step_size, "clip": clip}.items():
-        check_positive(name, value)
+    check_count("steps", steps)
+    check_count("batch", batch)
+    check_count("every", every)
+    check_count("patience", patience)
+    check_positive("step_size", step_size)
+    check_positive("clip", clip)
     result = Fit(theta)
     watch = partial(_watch, result, validate, steps, every, patience)
     try:
         if method == "adam":
-            _adam(objective, theta, X, rng, watch, step_size, batch, clip * len(X))
+            _adam(objective, theta, X, rng, watch, step_size, batch, clip)
         else:
-            _lbfgs(objective, theta, X, rng, watch, steps, result, validate)
+            _lbfgs(objective, theta, X, rng, watch, steps, result)
     except KeyboardInterrupt:
         result.reason = f"interrupted after step {result.step}"
-    return _finished(result, validate)
+    _show("\n")
+    if result.best is None:
+        result.best = result.last
+        result.best_step = result.step
+    elif result.best_step == 0:
+        result.reason += "; `best` is the untrained start"
+    else:
+        result.reason += f"; `best` is from step {result.best_step}"
+    return result
 
 
 def _check_inputs(objective, theta, X, rng, method, validate):
@@ -68,16 +74,17 @@ def _check_inputs(objective, theta, X, rng, method, validate):
     for key, value in theta.items():
         if not plain_array(value) or value.dtype != np.float64:
             raise ValueError(f"theta[{key!r}] must be a float64 array; got {describe(value)}")
-    advice = {Series: "; give s.X[s.train]", Text: "; give text.train"}.get(type(X), "")
     if not plain_array(X) or X.ndim not in (2, 3) or X.size == 0:
+        advice = {Series: "; give s.X[s.train]", Text: "; give text.train"}
         wanted = "X must be an array (T, N) or (T, N, M), not empty"
-        raise ValueError(f"{wanted}; got {describe(X)}{advice}")
+        raise ValueError(f"{wanted}; got {describe(X)}{advice.get(type(X), '')}")
     check_rng(rng)
     if not isinstance(method, str) or method not in ("adam", "lbfgs"):
         raise ValueError(f'method must be "adam" or "lbfgs"; got {describe(method)}')
     if not callable(objective) or not (validate is None or callable(validate)):
-        wanted = "objective must be a function of theta, X and rng, and validate of theta, or None"
-        raise ValueError(f"{wanted}; got {describe(objective)} and {describe(validate)}")
+        wanted = "a function of theta, X and rng, and validate of theta, or None"
+        got = f"{describe(objective)} and {describe(validate)}"
+        raise ValueError(f"objective must be {wanted}; got {got}")
 
 
 def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
@@ -90,29 +97,29 @@ def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
         value, g = value_and_gradient(objective, theta, minibatch(X, batch, rng), rng)
         if watch(step, theta, value, g):
             break
-        g = flatten(clipped(g, clip))[0]
+        g = flatten(clipped(g, clip * len(X)))[0]
         m = (1 - 0.9) * g + 0.9 * m
         v = (1 - 0.999) * g**2 + 0.999 * v
-        m_hat = m / (1 - 0.9 ** (step + 1))  # as m starts at 0, it is too small at first
+        m_hat = m / (1 - 0.9 ** (step + 1))  # m starts at 0: too small at first
         v_hat = v / (1 - 0.999 ** (step + 1))
         x = x + step_size * m_hat / (np.sqrt(v_hat) + 1e-8)
 
 
-def _lbfgs(objective, theta, X, rng, watch, steps, result, validate):
+def _lbfgs(objective, theta, X, rng, watch, steps, result):
     r"""SciPy's L-BFGS-B. It minimises, so it is given the objective with the other sign."""
-    from scipy.optimize import minimize  # here: it would be most of the package's start-up
+    from scipy.optimize import minimize  # here, as its import is slow
 
     start, unpack = flatten(theta)
     seed = int(rng.integers(2**63))
     at = lambda x: value_and_gradient(objective, unpack(x), X, np.random.default_rng(seed))
-    good = trial = start, *at(start)  # the last step, and the last point that was tried
+    good = trial = start, *at(start)  # the last step, and the last point tried
     if watch(0, theta, *good[1:]):
         return
 
     def loss(x):
         nonlocal trial
         trial = x.copy(), *at(x)
-        if _trouble(*trial[1:]):  # no value: as far uphill from the last step, so x is refused
+        if not _finite(*trial[1:]):  # a value so far uphill that x is refused
             g = flatten(good[2])[0]
             return abs(g @ (x - good[0])) - good[1], g
         return -trial[1], -flatten(trial[2])[0]
@@ -126,76 +133,63 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result, validate):
     options = {"maxiter": steps}
     end = minimize(loss, start, jac=True, method="L-BFGS-B", callback=after_step, options=options)
     if result.reason is None:  # SciPy stopped of its own accord
-        result.reason = f"L-BFGS: {end.message.lower()}"
-        if result.history["step"][-1] < result.step:
-            _record(result, good[1], validate)
+        ended = f"L-BFGS: {end.message.lower()}"
+        watch(result.step, result.last, *good[1:], ended)
 
 
-def _watch(result, validate, steps, every, patience, step, theta, value, g):
+def _watch(result, validate, steps, every, patience, step, theta, value, g, ended=None):
     r"""Keep theta, record it, judge it. True where training must stop; `result.reason` says why."""
-    trouble = _trouble(value, g)
-    if trouble:
-        result.reason = f"the {trouble} at step {step}; `last` is the last good theta"
+    if not _finite(value, g):
+        bad = "gradient became non-finite" if np.isfinite(value) else f"objective became {value}"
+        result.reason = f"the {bad} at step {step}; `last` is the last good theta"
         return True
     result.last = theta
     result.step = step
-    if step % every == 0 or step == steps:
-        _record(result, value, validate)
-    scores = result.history["validation"]
-    if result.reason is None and step == steps:
-        result.reason = "all steps done"
-    elif validate is not None and len(scores) - 1 - np.argmax(scores) >= patience:
-        result.reason = f"validation has not improved for {patience} checks, at step {step}"
+    result.reason = "all steps done" if step == steps else ended
+    recorded = result.history["step"][-1:] == [step]
+    if not recorded and (step % every == 0 or result.reason):
+        _record(result, value, validate, patience)
     return result.reason is not None
 
 
-def _record(result, value, validate):
+def _record(result, value, validate, patience):
     r"""One more line of history; a theta that validates better than all before is `best`."""
+    step = result.step
     score = np.nan if validate is None else validate(result.last)
     if not isinstance(score, Real):
         raise ValueError(f"validate must return one number; got {describe(score)}")
-    row = {"step": result.step, "objective": float(value), "validation": float(score)}
+    row = {"step": step, "objective": float(value), "validation": float(score)}
     for key, entry in row.items():
         result.history[key].append(entry)
-    if _watched():
-        text = f"\rstep {result.step}: objective {value:.4f}, validation {score:.4f} "
-        print(text, end="", file=sys.stderr, flush=True)
+    _show(f"\rstep {step}: objective {value:.4f}, validation {score:.4f} ")
     if validate is None:
         return
+    scores = result.history["validation"]
+    since_best = len(scores) - 1 - np.argmax(scores)
     if not np.isfinite(score):
-        result.reason = f"validate returned {score} at step {result.step}, not a finite number"
-    elif np.argmax(result.history["validation"]) == len(result.history["step"]) - 1:
+        result.reason = f"validate returned {score} at step {step}, not a finite number"
+    elif since_best == 0:
         result.best = result.last
-        result.best_step = result.step
+        result.best_step = step
+    elif since_best >= patience and result.reason is None:
+        result.reason = f"validation has not improved for {patience} checks, at step {step}"
 
 
-def _watched():
-    r"""Somebody sees the progress: on a terminal, or in a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
-
-
-def _finished(result, validate):
-    if _watched():
-        print(file=sys.stderr)
-    if result.best is None:
-        result.best = result.last
-        result.best_step = result.step
-    elif result.best_step == 0:
-        result.reason += "; `best` is the untrained start"
-    else:
-        result.reason += f"; `best` is from step {result.best_step}"
-    return result
+def _show(text):
+    r"""Progress, where somebody sees it: on a terminal, or in a notebook."""
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def value_and_gradient(objective, theta, X, rng):
     r"""The mean of objective(theta, X, rng) over the sequences, and its gradient, a dict."""
 
     def mean(theta):
-        per_sequence = objective(theta, X, rng)
-        if np.shape(per_sequence) != X.shape[1:2]:
-            wanted = f"objective must return one number per sequence, {X.shape[1:2]}"
-            raise ValueError(f"{wanted}; got shape {np.shape(per_sequence)}")
-        return np.mean(per_sequence)
+        nats = objective(theta, X, rng)
+        if np.shape(nats) != X.shape[1:2]:
+            wanted = f"one number per sequence, {X.shape[1:2]}"
+            raise ValueError(f"objective must return {wanted}; got shape {np.shape(nats)}")
+        return np.mean(nats)
 
     return value_and_grad(mean)(theta)
 
@@ -207,25 +201,21 @@ def minibatch(X, batch, rng):
         return X
     X = X[:, rng.choice(N, batch, replace=False)]
     padding = X == -1 if X.dtype.kind in "iu" else np.isnan(X)
-    some = ~padding.reshape(len(X), -1).all(axis=1)  # the steps that some sequence has
+    some = ~padding.reshape(len(X), -1).all(axis=1)  # some sequence has this step
     return X[: some.nonzero()[0].max(initial=0) + 1]
 
 
-def _trouble(value, g):
-    r"""What is not finite, in words, or None."""
-    if not np.isfinite(value):
-        return f"objective became {value}"
-    finite = all(np.isfinite(part).all() for part in g.values())
-    return None if finite else "gradient became non-finite"
+def _finite(value, g):
+    return all(np.isfinite(part).all() for part in (value, *g.values()))
 
 
 def flatten(theta):
     r"""theta as one vector, and the way back: autograd's `flatten` for a dict, ten times faster."""
     keys = sorted(theta)
-    shapes = {key: np.shape(theta[key]) for key in keys}
+    shapes = [np.shape(theta[key]) for key in keys]
     ends = np.cumsum([0] + [np.size(theta[key]) for key in keys])
-    parts = list(zip(keys, ends, ends[1:], strict=False))
-    unpack = lambda flat: {key: flat[a:b].reshape(shapes[key]) for key, a, b in parts}
+    parts = list(zip(keys, shapes, ends[:-1], ends[1:], strict=True))
+    unpack = lambda x: {key: x[a:b].reshape(shape) for key, shape, a, b in parts}
     return np.concatenate([np.ravel(theta[key]) for key in keys]), unpack
 
 
