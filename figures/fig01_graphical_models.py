@@ -18,7 +18,8 @@ from matplotlib.lines import Line2D
 
 from figures import style
 from rnnvae_ref import RNN, F, Gaussian, enumeration
-from rnnvae_ref.inference import TWO_POINT, Normal, log_p_x_steps, log_q_steps
+from rnnvae_ref.inference import log_p_x_steps, log_q_steps
+from rnnvae_ref.laws import TWO_POINT, Normal
 from rnnvae_ref.rnn import unroll
 
 T, SIGMA, GREY = 3, 1.0, "#cccccc"

@@ -30,7 +30,7 @@ from rnnvae_ref import (
     quadrature,
     sample,
 )
-from rnnvae_ref.inference import TWO_POINT, Normal
+from rnnvae_ref.laws import TWO_POINT, Normal
 
 T, N, TRUE = 40, 12, 0.5
 SIGMAS = np.linspace(0.0, 0.75, 16)

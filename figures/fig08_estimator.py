@@ -15,7 +15,7 @@ from autograd import elementwise_grad, value_and_grad
 
 from figures import style
 from rnnvae_ref import RNN, Gaussian, K_noise, enumeration, table
-from rnnvae_ref.inference import TWO_POINT
+from rnnvae_ref.laws import TWO_POINT
 
 T, D, SIGMA = 6, 2, 0.5
 SIZES = [1, 4, 16, 64, 256, 1024]

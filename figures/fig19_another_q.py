@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 
 from figures import style
 from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, fit, sample, table
-from rnnvae_ref.inference import TWO_POINT
+from rnnvae_ref.laws import TWO_POINT
 from rnnvae_ref.numerics import log_sigmoid, log_sum_exp
 
 MODELS = ("Nile, linear", "tanh")

@@ -17,7 +17,7 @@ import numpy as np
 
 from figures import style
 from rnnvae_ref import F, K_noise, bound, data, enumeration, examples, log_likelihood, particles
-from rnnvae_ref.inference import TWO_POINT
+from rnnvae_ref.laws import TWO_POINT
 from rnnvae_ref.resampling import resampled
 from rnnvae_ref.rnn import table
 

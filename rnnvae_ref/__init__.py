@@ -3,10 +3,11 @@ Equivalence Between Recurrent Neural Network Time Series Models and Variational 
 arXiv:1504.08025.
 
 Read the modules in this order, which is also the order in which they import one another. Those
-marked * are the 60-minute path; `numerics` and `kernels` can be skipped on a first reading.
+marked * are the 60-minute path; skip `numerics`, `kernels` and `laws` on a first reading.
 
     numerics       sums that stay in logarithms, and other plumbing
     kernels        the four calls that must be fast
+    laws           of the noise: Normal, Discrete
     emissions      p(x_t | h_t)
   * rnn            Section 1.1, Eqs. (1)-(2): the model
   * likelihood     Section 1.2, Eqs. (3)-(5)
@@ -46,6 +47,7 @@ from rnnvae_ref import (
     examples,
     inference,
     kalman,
+    laws,
     noise,
     particles,
     quadrature,
@@ -62,7 +64,7 @@ from rnnvae_ref.training import Fit, fit
 
 __all__ = [
     "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "appendix", "bound", "data",
-    "enumeration", "examples", "f", "fit", "forecast", "inference", "kalman", "load",
+    "enumeration", "examples", "f", "fit", "forecast", "inference", "kalman", "laws", "load",
     "log_likelihood", "log_likelihood_steps", "noise", "particles", "predict", "quadrature",
     "resampling", "sample", "sampling", "save", "table", "unroll",
 ]  # fmt: skip

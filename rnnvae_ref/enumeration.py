@@ -6,7 +6,7 @@ comes from `likelihood` or `bound`, so that it can check them.
 
 import autograd.numpy as np
 
-from rnnvae_ref.inference import Discrete, check_law
+from rnnvae_ref.laws import Discrete, check_law
 from rnnvae_ref.numerics import TIME, check_count, log_sum_exp, weighted_mean
 from rnnvae_ref.rnn import one_particle, prepare, table
 
@@ -17,7 +17,7 @@ def paths(law, T, D):
     r"""Every noise path of T - 1 steps in D dimensions: P = n^((T-1) D) for a law of n nodes.
 
     Returns eps (T-1, P, 1, 1, D) and log weights (P,). Raises ValueError where P would exceed 2^18,
-    or the law has no nodes (`inference.gauss_hermite(n)` can replace `Normal`).
+    or the law has no nodes (`laws.gauss_hermite(n)` can replace `Normal`).
     """
     check_law("law (or p, q)", law, (Discrete,))
     check_count("T", T)

@@ -16,7 +16,7 @@ from rnnvae_ref import (
     appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, particles, rnn,
 )  # fmt: skip
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.inference import TWO_POINT, Discrete
+from rnnvae_ref.laws import TWO_POINT, Discrete
 from rnnvae_ref.numerics import TIME, check_count, log_mean_exp
 
 SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9

@@ -155,7 +155,8 @@ def unroll(rnn, theta, X, eps=None, sigma=None):
     r"""H (T, [S,] L, N, D), fast, and the table ell that it gives; arguments as in `table`."""
     X, observed = prepare(rnn, theta, X, eps, sigma)
     theta = traced(theta)  # so that autograd sees theta as one object; see kernels
-    H = states(rnn, theta, X, eps, sigma)
+    noise = None if eps is None else sigma * eps
+    H = rollout(theta, X, noise, rnn.transition == "linear")
     ell = rnn.emission.table(theta, H, X)
     check_array("log p(x_t | h_t) of this X and theta", ell)
     mask = observed.reshape(len(X), *(1,) * (ell.ndim - 2), -1)  # (T, [1,] 1, N)
@@ -178,12 +179,6 @@ def initial_state(rnn, theta, N):
     r"""h_1 of each of N sequences, (N, D). One particle."""
     one_particle(np.zeros((1, rnn.particles, N)))
     return np.repeat(theta["h1"], N, axis=0)
-
-
-def states(rnn, theta, X, eps=None, sigma=None):
-    r"""H (T, [S,] L, N, D), fast, for checked arguments; theta as `kernels.traced` gives it."""
-    noise = None if eps is None else sigma * eps
-    return rollout(theta, X, noise, rnn.transition == "linear")
 
 
 def prepare_unpadded(rnn, theta, X):

@@ -2,7 +2,7 @@ r"""Draws from the model, predictions and forecasts, for one particle and severa
 
 import autograd.numpy as np
 
-from rnnvae_ref.inference import Normal
+from rnnvae_ref.laws import Normal
 from rnnvae_ref.numerics import (
     check_count, check_number, check_positive, check_rng, describe, draw, log_sigmoid,
 )  # fmt: skip

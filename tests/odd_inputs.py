@@ -38,11 +38,11 @@ import numpy as np
 
 from rnnvae_ref import data, enumeration, log_likelihood, resampling, save
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.rnn import RNN, F, table
 
 MODULES = (
-    "numerics", "kernels", "emissions", "rnn", "likelihood", "inference", "enumeration",
+    "numerics", "kernels", "laws", "emissions", "rnn", "likelihood", "inference", "enumeration",
     "quadrature", "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples",
     "paper",
 )  # fmt: skip
@@ -58,7 +58,7 @@ TAKES_ANYTHING = set("""
 ROOMS = set("""
     log_sum_exp log_mean_exp log_sigmoid increments draw weighted_mean rollout log_categorical
     log_gaussian log_forward Categorical.table Gaussian.table Categorical.shapes
-    Gaussian.shapes states traced RNN.activation Normal.log_p_h Discrete.log_p_h
+    Gaussian.shapes traced RNN.activation Normal.log_p_h Discrete.log_p_h
 """.split())  # fmt: skip
 # The caller of a check or of a draw writes these down.
 SETTINGS = set("""

@@ -6,7 +6,7 @@ from autograd.test_util import check_grads
 from numpy.testing import assert_allclose
 
 from rnnvae_ref import F, bound, enumeration, log_likelihood
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal, gauss_hermite
 from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
 from tests.models import EMISSIONS, assert_same, random_model, value_and_gradient
 

@@ -23,6 +23,7 @@ from rnnvae_ref import (
     f,
     inference,
     kalman,
+    laws,
     log_likelihood,
     noise,
     particles,
@@ -30,7 +31,7 @@ from rnnvae_ref import (
     resampling,
     table,
 )  # fmt: skip
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.numerics import check_positive
 from rnnvae_ref.paper import Case
 from tests.models import random_model
@@ -94,8 +95,8 @@ REFUSED = [
     ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, "exact")),
     ("mean must be", lambda: Normal("zero")),
     ("mean must be", lambda: Normal(math.nan)),
-    ("n must be", lambda: inference.gauss_hermite(2.5)),
-    ("n must be", lambda: inference.gauss_hermite(101)),
+    ("n must be", lambda: laws.gauss_hermite(2.5)),
+    ("n must be", lambda: laws.gauss_hermite(101)),
     ("min_scale must be", lambda: Gaussian(1, "0.1")),
     ("seed must be", lambda: Case(seed=-1)),
     (r"law \(or p, q\) must be", lambda: Case(q=0.3)),
@@ -215,7 +216,7 @@ def test_quadrature_refuses_a_huge_sigma_before_it_has_worked_long(monkeypatch):
 
 
 def test_the_limits_themselves_are_legal():
-    assert len(inference.gauss_hermite(100).nodes) == 100
+    assert len(laws.gauss_hermite(100).nodes) == 100
     assert Discrete((0.5,), (1.0,)).log_p_h(np.full((2, 1), 0.5), 1.0).tolist() == [0.0, 0.0]
     near = Discrete((0.0, 1e-5), (0.5, 0.5))  # and two nodes 1e-6 apart cannot be told apart
     assert_allclose(near.log_p_h(np.array([[1e-5]]), 1.0), np.log(0.5))

@@ -6,7 +6,7 @@ from autograd.test_util import check_grads
 from numpy.testing import assert_allclose
 
 from rnnvae_ref import K_noise, enumeration
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal, gauss_hermite
 from tests import oracles
 
 SKEWED = Discrete((-0.5, 2.0), (0.8, 0.2))  # zero mean, not symmetric

@@ -22,7 +22,7 @@ from rnnvae_ref import (
     log_likelihood,
     quadrature,
 )
-from rnnvae_ref.inference import gauss_hermite
+from rnnvae_ref.laws import gauss_hermite
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 
 

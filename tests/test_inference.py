@@ -7,17 +7,8 @@ import scipy.stats
 from numpy.testing import assert_allclose
 
 from rnnvae_ref import F, enumeration, f
-from rnnvae_ref.inference import (
-    TWO_POINT,
-    Discrete,
-    Normal,
-    gauss_hermite,
-    log_joint,
-    log_p_x_steps,
-    log_posterior,
-    log_q,
-    log_q_steps,
-)
+from rnnvae_ref.inference import log_joint, log_p_x_steps, log_posterior, log_q, log_q_steps
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal, gauss_hermite
 from tests.models import random_model
 
 SIGMA = np.array([0.4, -0.7])  # either sign, its own for each dimension

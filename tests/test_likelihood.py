@@ -8,7 +8,7 @@ from autograd import grad, hessian
 from numpy.testing import assert_allclose
 
 from rnnvae_ref import F, enumeration, log_likelihood, log_likelihood_steps, table
-from rnnvae_ref.inference import TWO_POINT
+from rnnvae_ref.laws import TWO_POINT
 from rnnvae_ref.likelihood import expected_log_likelihood, log_p_X
 from tests import oracles
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient

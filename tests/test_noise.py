@@ -21,7 +21,7 @@ from rnnvae_ref import (
     noise,
     sample,
 )
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal, gauss_hermite
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal, gauss_hermite
 from tests import oracles
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 

@@ -27,8 +27,8 @@ from rnnvae_ref import (
     table,
     unroll,
 )  # fmt: skip
-from rnnvae_ref.inference import TWO_POINT, Discrete, Normal
 from rnnvae_ref.kernels import log_forward
+from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.numerics import log_mean_exp
 from tests import oracles
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient

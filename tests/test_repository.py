@@ -17,7 +17,7 @@ from tests.models import EMISSIONS, random_model
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "rnnvae_ref"
 ORDER = [
-    *("numerics", "kernels", "emissions", "rnn", "likelihood", "inference"),
+    *("numerics", "kernels", "laws", "emissions", "rnn", "likelihood", "inference"),
     *("enumeration", "quadrature", "kalman", "bound", "noise", "appendix", "particles"),
     *("resampling", "sampling", "examples", "data", "training", "files", "paper", "__main__"),
 ]

@@ -12,7 +12,7 @@ from figures import baselines
 from figures import fig18_symbols as symbols
 from figures import fig19_another_q as another
 from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, noise, particles
-from rnnvae_ref.inference import TWO_POINT
+from rnnvae_ref.laws import TWO_POINT
 from tests import oracles
 
 

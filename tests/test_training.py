@@ -9,7 +9,7 @@ from autograd.extend import defvjp, primitive
 from numpy.testing import assert_allclose, assert_array_equal
 
 from rnnvae_ref import RNN, Categorical, Gaussian, K_noise, data, fit, log_likelihood
-from rnnvae_ref.inference import Normal
+from rnnvae_ref.laws import Normal
 from rnnvae_ref.training import clipped, minibatch
 from tests.models import random_model
 
