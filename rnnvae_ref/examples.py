@@ -10,7 +10,7 @@ from rnnvae_ref.numerics import check_count, check_number, check_positive
 from rnnvae_ref.rnn import RNN
 
 FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # y of each symbol of `data.symbol_fork`
-H_STAR = 0.9575040240772688  # = tanh(2 H_STAR): at W = 2 a unit stays where it is
+H_STAR = 0.9575040240772687  # = tanh(2 H_STAR): at W = 2 a unit stays where it is
 FORK_STATES = {"h1": [[H_STAR, 0], [-H_STAR, 0]], "W": [[2, 0], [0, 0]], "b": [0, 0]}
 
 
