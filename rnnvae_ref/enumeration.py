@@ -49,7 +49,7 @@ def log_p_steps(rnn, theta, X, sigma, law):
     Each path has the weight p(path | x_1 .. x_{t-1}).
     """
     ell, log_w = _table(rnn, theta, X, sigma, law)
-    log_w = log_w[:, None]  # log p(path), and after step t: log p(path | x_1 .. x_t)
+    log_w = log_w[:, None]  # log p(path | what is seen); first nothing
     steps = []
     for ell_t in ell:
         joint = log_w + ell_t

@@ -68,7 +68,7 @@ def _opened(file):
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("it is compressed")
     if any(member.comment or member.extra for member in members):
-        raise ValueError("its directory is damaged")  # a comment can swallow arrays
+        raise ValueError("its directory is damaged")  # a comment hides arrays
     file.seek(0)
     return np.load(file, allow_pickle=False)
 

@@ -23,7 +23,7 @@ def log_p_h_steps(rnn, theta, X, H, sigma, law):
     check_sigma(rnn, sigma, nonzero=True)
     check_law("law (or p, q)", law)
     means = [f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]
-    means = np.reshape(np.array(means), H[1:].shape)  # for T = 1 the list is empty
+    means = np.reshape(np.array(means), H[1:].shape)  # T = 1: an empty list
     eps = (H[1:] - means) / sigma
     # How far eps may be off: a few units in the last place of h.
     largest, least = np.max(np.abs(untraced(H)), initial=1.0), np.min(np.abs(untraced(sigma)))

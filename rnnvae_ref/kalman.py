@@ -104,7 +104,7 @@ def _step_divergence(J, j, Q, m, R):
     log p(x_{t+1} .. x_T | h_{t+1}) = -(1/2) h J h' + h j' + const. gives the second law.
     """
     V = np.linalg.inv(np.linalg.inv(Q) + J)
-    away = np.dot(np.dot(m, J) - j, V)  # the difference of the two means at mu = m
+    away = np.dot(np.dot(m, J) - j, V)  # the two means' difference at mu = m
     shift = np.dot(J, V)  # and how it changes with mu
     spread = np.trace(np.linalg.solve(V, Q + np.dot(np.dot(shift.T, R), shift)))
     logdet = np.linalg.slogdet(V)[1] - np.linalg.slogdet(Q)[1]

@@ -146,7 +146,7 @@ def _add_drive_gradient(d, X, pi):
         return
     count = np.bincount(X.reshape(-1), minlength=len(d["U"]))
     seen = count > 0
-    first = (np.cumsum(count) - count)[seen]  # where the rows of each symbol begin
+    first = (np.cumsum(count) - count)[seen]  # where each symbol's rows begin
     by_symbol = np.argsort(X, axis=None, kind="stable")
     d["U"][seen] += np.add.reduceat(pi[by_symbol], first)
 
@@ -170,7 +170,7 @@ def log_categorical(theta, H, X, kept, /):
     C, c = theta["C"], theta["c"]
     ell = np.empty(H.shape[:-1])
     for part, rows, symbols in _parts(H, X, len(c)):
-        z = C.T.dot(rows.T)  # (V, rows): symbols first, for sums along cache lines
+        z = C.T.dot(rows.T)  # (V, rows): sums along cache lines
         z += c[:, None]
         z -= z.max(axis=0)
         picked = z[symbols, np.arange(len(symbols))]

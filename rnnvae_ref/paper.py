@@ -191,7 +191,7 @@ def _eq18(c):
 
 
 def _eq22(c):
-    pairs = c.log_w_q[:, None] + c.log_w_q  # the coin's weight of every joint path
+    pairs = c.log_w_q[:, None] + c.log_w_q  # of every joint path
     return appendix.eq22(*c.mixed), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
 
 
@@ -201,83 +201,83 @@ def _readings(x):
     return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
 
 
-APPENDIX_TEST = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
+ALL_LINES = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
 
 # E_q(X)[.], the mean over the data, is left out in every row; ratio_l = p(H_l,X) / q(H_l|X).
 # fmt: off
 EQUATIONS = (
     Equation(1, "1.1", "h_t = f(h_{t-1}, x_{t-1}): a delta", NO_NOISE, rnn.f,
-             lambda c: (rnn.unroll(*c.args)[0][1], rnn.f(*c.args[:2], rnn.F(*c.args)[0], c.X[0])),
-             "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
+        lambda c: (rnn.unroll(*c.args)[0][1], rnn.f(*c.args[:2], rnn.F(*c.args)[0], c.X[0])),
+        "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     Equation(2, "1.1", "H = F(X)", NO_NOISE, rnn.F,
-             lambda c: (rnn.unroll(*c.args)[0], rnn.F(*c.args)),
-             "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
+        lambda c: (rnn.unroll(*c.args)[0], rnn.F(*c.args)),
+        "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     Equation(3, "1.2", "log p(X)", NO_NOISE, likelihood.log_p_X,
-             lambda c: (likelihood.log_p_X(*c.args), enumeration.log_p(*c.args, 0.0, TWO_POINT)),
-             "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
+        lambda c: (likelihood.log_p_X(*c.args), enumeration.log_p(*c.args, 0.0, TWO_POINT)),
+        "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
     Equation(4, "1.2", "= E_p(H|X)[ sum_t log p(x_t|h_t) ]", NO_NOISE,
-             likelihood.expected_log_likelihood,
-             lambda c: (likelihood.expected_log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
-             "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
+        likelihood.expected_log_likelihood,
+        lambda c: (likelihood.expected_log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
+        "likelihood::test_eqs_3_4_and_5_are_equal_in_value_and_gradient_without_noise"),
     Equation(5, "1.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, likelihood.log_likelihood,
-             lambda c: (likelihood.log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
-             "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02"),
+        lambda c: (likelihood.log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
+        "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02"),
     Equation(6, "2.1", "q(h_t|parents) = p(h_t|parents)", OWN_Q, inference.log_q_steps,
-             lambda c: (inference.log_q_steps(*c.noisy), _log_chances(c)),
-             "inference::test_eq6_is_the_normal_density_around_f", "fig01"),
+        lambda c: (inference.log_q_steps(*c.noisy), _log_chances(c)),
+        "inference::test_eq6_is_the_normal_density_around_f", "fig01"),
     Equation(7, "2.1", "q(H|X) = prod_t q(h_t|parents)", OWN_Q, inference.log_q,
-             lambda c: (inference.log_q(*c.noisy), np.sum(_log_chances(c), axis=TIME)),
-             "inference::test_eq7_is_the_product_over_steps_two_to_T"),
+        lambda c: (inference.log_q(*c.noisy), np.sum(_log_chances(c), axis=TIME)),
+        "inference::test_eq7_is_the_product_over_steps_two_to_T"),
     Equation(8, "2.1", "= p(H|X), without noise", NO_NOISE, inference.log_posterior, _eq8,
-             "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
-             documented=READING),
+        "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
+        documented=READING),
     Equation(9, "2.2", "log p(X)", OWN_Q, bound.log_evidence, _eq9,
-             "bound::test_eqs_9_10_and_11_are_equal"),
+        "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(10, "2.2", "= log of the integral of p(H,X)", OWN_Q, bound.log_marginal,
-             lambda c: (bound.log_marginal(*c.law), bound.log_evidence(*c.law)),
-             "bound::test_eqs_9_10_and_11_are_equal"),
+        lambda c: (bound.log_marginal(*c.law), bound.log_evidence(*c.law)),
+        "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", OTHER_Q, bound.log_importance,
-             lambda c: (bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.log_marginal(*c.law)),
-             "bound::test_eqs_9_10_and_11_are_equal"),
+        lambda c: (bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.log_marginal(*c.law)),
+        "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(12, "2.2", ">= E_q(H|X)[ log(p(H,X) / q(H|X)) ]", OTHER_Q, bound.jensen, _eq12,
-             "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
-             relation=">="),
+        "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
+        relation=">="),
     Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,
-             lambda c: (bound.factorised(*c.noisy, c.log_w), _jensen(c)),
-             "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
+        lambda c: (bound.factorised(*c.noisy, c.log_w), _jensen(c)),
+        "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
     Equation(14, "2.2", "= E_q(H|X)[ sum_t log p(x_t|h_t) ]", OWN_Q, bound.K,
-             lambda c: (_K(c), bound.factorised(*c.noisy, c.log_w)),
-             "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
+        lambda c: (_K(c), bound.factorised(*c.noisy, c.log_w)),
+        "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
     Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta, _eq15,
-             "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
+        "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
     Equation(16, "2.3", "E_p(eps)[ sum_t log p(x_t|h_t) ]", OWN_Q, noise.K_noise,
-             lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), _K(c)),
-             "noise::test_eq16_equals_eq14_and_loops_over_paths", "fig06"),
+        lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), _K(c)),
+        "noise::test_eq16_equals_eq14_and_loops_over_paths", "fig06"),
     Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS,
-             particles.per_step_mixture, _eq17,
-             "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
-             relation=">=", documented=DEPARTS),
+        particles.per_step_mixture, _eq17,
+        "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
+        relation=">=", documented=DEPARTS),
     Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", PARTICLES, appendix.eq18, _eq18,
-             APPENDIX_TEST, documented=READING),
+        ALL_LINES, documented=READING),
     Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", PARTICLES, appendix.eq19,
-             lambda c: (appendix.eq19(*c.mixed), appendix.eq18(*c.mixed)), APPENDIX_TEST),
+        lambda c: (appendix.eq19(*c.mixed), appendix.eq18(*c.mixed)), ALL_LINES),
     Equation(20, "A", "= times the integrals of the other q", PARTICLES, appendix.eq20,
-             lambda c: (appendix.eq20(*c.mixed), appendix.eq19(*c.mixed)), APPENDIX_TEST),
+        lambda c: (appendix.eq20(*c.mixed), appendix.eq19(*c.mixed)), ALL_LINES),
     Equation(21, "A", "= in one integral over H_1 .. H_L", PARTICLES, appendix.eq21,
-             lambda c: (appendix.eq21(*c.mixed), appendix.eq20(*c.mixed)), APPENDIX_TEST),
-    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", PARTICLES, appendix.eq22, _eq22, APPENDIX_TEST),
+        lambda c: (appendix.eq21(*c.mixed), appendix.eq20(*c.mixed)), ALL_LINES),
+    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", PARTICLES, appendix.eq22, _eq22, ALL_LINES),
     Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", PARTICLES, appendix.eq23,
-             lambda c: (appendix.eq23(*c.mixed), appendix.eq21(*c.mixed)), APPENDIX_TEST),
+        lambda c: (appendix.eq23(*c.mixed), appendix.eq21(*c.mixed)), ALL_LINES),
     Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", PARTICLES, appendix.eq24,
-             lambda c: (appendix.eq24(*c.mixed), appendix.eq23(*c.mixed)), APPENDIX_TEST),
+        lambda c: (appendix.eq24(*c.mixed), appendix.eq23(*c.mixed)), ALL_LINES),
     Equation(25, "A", "log p(X)", PARTICLES, appendix.eq25,
-             lambda c: (appendix.eq25(*c.mixed), appendix.eq24(*c.mixed)), APPENDIX_TEST),
+        lambda c: (appendix.eq25(*c.mixed), appendix.eq24(*c.mixed)), ALL_LINES),
     Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", PARTICLES, appendix.eq26,
-             lambda c: (appendix.eq26(*c.mixed), appendix.eq25(*c.mixed)), APPENDIX_TEST),
+        lambda c: (appendix.eq26(*c.mixed), appendix.eq25(*c.mixed)), ALL_LINES),
     Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture,
-             lambda c: _readings(-2.0),
-             "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
-             relation=">=", documented=DEPARTS),
+        lambda c: _readings(-2.0),
+        "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
+        relation=">=", documented=DEPARTS),
 )
 # fmt: on
 
@@ -318,18 +318,18 @@ PROPOSITIONS = (
     Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q, _a5),
     Proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
     Proposition("A7", "(3) >= (14) with noise", OWN_Q,
-                lambda c: (enumeration.log_p(*c.law), _K(c)), ">="),
+        lambda c: (enumeration.log_p(*c.law), _K(c)), ">="),
     Proposition("B2", "a fixed noise path does no worse", OWN_Q, _b2, ">="),
     Proposition("C5", "Jensen's bound of (26) is below it", PARTICLES,
-                lambda c: (appendix.eq26(*c.mixed), appendix.jensen(*c.mixed)), ">="),
+        lambda c: (appendix.eq26(*c.mixed), appendix.jensen(*c.mixed)), ">="),
     Proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _readings(-2.0)[::-1], ">="),
     Proposition("B1", "linear example: K(0) - K(0.5), T = 40", OTHERS, _b1),
     Proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
     Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _readings(2.0), ">="),
     Proposition("C3", "sticky at rho = 1 is (26)", OTHERS,
-                lambda c: (_sticky(c, np.inf), particles.trajectory_mixture(*c.mixed[:3]))),
+        lambda c: (_sticky(c, np.inf), particles.trajectory_mixture(*c.mixed[:3]))),
     Proposition("C3", "sticky at rho = 0 is (17)", OTHERS,
-                lambda c: (_sticky(c, -np.inf), particles.per_step_mixture(*c.mixed[:3]))),
+        lambda c: (_sticky(c, -np.inf), particles.per_step_mixture(*c.mixed[:3]))),
 )
 # fmt: on
 
@@ -345,7 +345,7 @@ def find(number):
 
 def evaluate(case):
     r"""All 27 rows, then the propositions."""
-    return [evaluated(statement, case) for statement in (*EQUATIONS, *PROPOSITIONS)]
+    return [evaluated(s, case) for s in (*EQUATIONS, *PROPOSITIONS)]
 
 
 def evaluated(s, case):

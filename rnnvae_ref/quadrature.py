@@ -15,7 +15,7 @@ import autograd.numpy as np
 from rnnvae_ref.numerics import TIME, check_count, log_sum_exp, untraced
 from rnnvae_ref.rnn import check_sigma, f, prepare_unpadded
 
-MOST_POINTS, MOST_WORK = 4000, 5e7  # of a grid; entries of all transitions together
+MOST_POINTS, MOST_WORK = 4000, 5e7  # entries of all transitions
 TOLERANCE, WIDTH = 1e-10, 10.0
 
 

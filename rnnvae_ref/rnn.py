@@ -80,8 +80,7 @@ class RNN:
             raise ValueError(f"apart needs particles <= {most}; got {self.particles}")
         digit = np.arange(self.hidden) % digits
         pattern = np.arange(self.particles)[:, None] >> digit & 1
-        start = {"h1": 0.9 * (1.0 - 2.0 * pattern), "W": 1.3 * np.eye(self.hidden)}
-        start["U"] = 0.3 * theta["U"]
+        start = {"h1": 0.9 - 1.8 * pattern, "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
         if "log_s" in theta:
             start["log_s"] = theta["log_s"] - 1.0
         return start
@@ -154,7 +153,7 @@ def table(rnn, theta, X, eps=None, sigma=None):
 def unroll(rnn, theta, X, eps=None, sigma=None):
     r"""H (T, [S,] L, N, D), fast, and the table ell that it gives; arguments as in `table`."""
     X, observed = prepare(rnn, theta, X, eps, sigma)
-    theta = traced(theta)  # so that autograd sees theta as one object; see kernels
+    theta = traced(theta)  # so that autograd sees one object; see kernels
     noise = None if eps is None else sigma * eps
     H = rollout(theta, X, noise, rnn.transition == "linear")
     ell = rnn.emission.table(theta, H, X)
@@ -214,7 +213,8 @@ def check_model(rnn, theta):
 def check_sigma(rnn, sigma, nonzero=False):
     r"""sigma is a finite number, or (D,) of them, other than 0 if `nonzero`; or ValueError."""
     value = untraced(sigma)
-    if isinstance(value, Real) or (plain_array(value) and value.dtype.kind in "iu"):
+    whole = plain_array(value) and value.dtype.kind in "iu"
+    if whole or isinstance(value, Real):
         value = np.array(value, dtype=float)
     check_array("sigma", value, [(), (rnn.hidden,)])
     if nonzero and not np.all(value != 0):
