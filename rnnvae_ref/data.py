@@ -17,7 +17,7 @@ import numpy as np
 
 from rnnvae_ref.emissions import Categorical
 from rnnvae_ref.examples import FORK_PLACES, cue_sets
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw
+from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw, plain_array
 
 HERE = Path(__file__).parent / "datasets"
 END = "\n"  # ends every line: a symbol that is predicted and counted like others
@@ -204,7 +204,7 @@ def pad(sequences):
 
 def windows(X, length):
     r"""One long series (T, 1, M) in pieces, (length, T // length, M); a rest is dropped."""
-    if not isinstance(X, np.ndarray) or X.ndim != 3 or X.shape[1] != 1:
+    if not plain_array(X) or X.ndim != 3 or X.shape[1] != 1:
         raise ValueError(f"X must be one long series, (T, 1, M); got {describe(X)}")
     check_count("length", length, most=len(X))
     N = len(X) // length
@@ -215,10 +215,10 @@ def markov_chain(rng, P, T, N, first=None):
     r"""x_1 ~ `first`, by default uniform, x_t ~ P[x_{t-1}]: X (T, N) and log p(x_t | x_{t-1})."""
     _check_made(rng, T, N)
     P = np.asarray(P, dtype=float)
-    square = P.ndim == 2 and P.shape[0] == P.shape[1]
-    if not square or (P < 0).any() or not np.allclose(P.sum(axis=1), 1.0):
-        raise ValueError("P must be a square matrix whose rows are probabilities")
-    first = np.full(len(P), 1.0 / len(P)) if first is None else first
+    first = np.full(len(P), 1.0 / len(P)) if first is None else np.asarray(first, dtype=float)
+    all_rows = np.vstack([P, first]) if P.shape == 2 * first.shape else np.full((1, 1), np.nan)
+    if not ((all_rows >= 0).all() and np.allclose(all_rows.sum(axis=1), 1.0)):
+        raise ValueError("P must be a square matrix, its rows and `first` probabilities")
     rows = [np.tile(first, (N, 1))]
     X = [draw(rng.random(N), rows[0])]
     for _ in range(T - 1):

@@ -32,6 +32,7 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, sigma=None, law=NORMAL, 
         check_sigma(rnn, sigma)
         if prefix is not None:
             raise ValueError("sigma must be None after a prefix: its noise is unknown")
+    check_number("logit_rho", logit_rho, finite=False)
     check_positive("temperature", temperature)
     if temperature != 1 and "log_s" in theta:
         raise ValueError(f"temperature is for symbols, and must be 1 here; got {temperature!r}")

@@ -469,8 +469,10 @@ def test_the_markov_chain_scores_itself_truly():
     moves, n = X[1:][X[:-1] == 0], (X[:-1] == 0).sum()
     assert abs(moves.mean() - 0.1) < 5 * np.sqrt(0.09 / n)
     for P in ([[0.5, 0.6], [0.5, 0.5]], [[1.5, -0.5], [0.5, 0.5]], [[0.5, 0.5]], [1.0], None):
-        with pytest.raises(ValueError, match="rows are probabilities"):
+        with pytest.raises(ValueError, match="P must be a square matrix, its rows and `first`"):
             data.markov_chain(np.random.default_rng(0), P, 2, 1)
+    with pytest.raises(ValueError, match="`first` probabilities"):
+        data.markov_chain(np.random.default_rng(0), np.eye(2), 2, 1, [0.5, 0.6])
 
 
 def test_the_markov_chain_draws_each_of_three_symbols_as_often_as_it_says():

@@ -113,6 +113,7 @@ def test_forecast_says_what_is_wrong():
         (lambda: forecast(theta, rnn, s, 3, 5, rng), "rnn must be an RNN"),
         (lambda: predict(theta, rnn, s.X, np.zeros(2)), "rnn must be an RNN"),
         (lambda: sample(theta, rnn, rng, 3, 2), "rnn must be an RNN"),
+        (lambda: sample(rnn, theta, rng, 3, 2, logit_rho=np.nan), "logit_rho must be"),
         (lambda: forecast(letters, letters.init(rng), s, 3, 5, rng), "X must be .* integers"),
     ]:
         with pytest.raises(ValueError, match=message):
