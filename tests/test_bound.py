@@ -134,13 +134,11 @@ def test_eq14_by_monte_carlo_is_unbiased_within_its_own_error(model):
 
 def test_eq11_by_monte_carlo_is_a_lower_bound_on_average(model):
     rnn, theta, X = model
-    H = drawn(model, TWO_POINT, 3000, seed=1).reshape(4, 1000, 3, 1, 3, 2)
-    estimates = np.array(
-        [
-            bound.log_importance(rnn, theta, X, H[:, i], SIGMA, TWO_POINT, TWO_POINT)
-            for i in range(1000)
-        ]
-    )
+    eps = TWO_POINT.sample(np.random.default_rng(1), (3, 1000, 3, 1, 3, 2))
+    eps = np.moveaxis(eps, 1, 3).reshape(3, 3, 1, 3000, 2)  # a thousand estimates are one batch
+    many = rnn, theta, np.tile(X, (1, 1000) + (1,) * (X.ndim - 2))
+    H = F(*many, eps, SIGMA)
+    estimates = bound.log_importance(*many, H, SIGMA, TWO_POINT, TWO_POINT).reshape(1000, 3)
     error = estimates.std(axis=0) / np.sqrt(1000)
     assert (
         estimates.mean(axis=0) < enumeration.log_p(rnn, theta, X, SIGMA, TWO_POINT) + 5 * error

@@ -317,7 +317,8 @@ def test_b10_three_q_are_normalised_and_bound_log_p():
         coins = math.prod(1 / (1 + math.exp(-e * r[t, 0])) for t, e in enumerate(signs))
         q = {"q of (6)": 0.125, "sees x_t": ahead, "product": coins}
         rows.append((score(signs) - 3 * math.log(2), q))
-    found = another.bounds(rnn, theta | {"r": r}, X, sigma)
+    # the figure keeps the logits of coins divided by 8
+    found = {k: another.bound(k, rnn, theta | {"r": r / 8}, X, sigma) for k in another.SMALLER}
     log_p = math.log(sum(math.exp(joint) for joint, _ in rows))
     exact = enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)[0]
     np.testing.assert_allclose([found["log_p"], exact], log_p, rtol=1e-10)
@@ -333,11 +334,11 @@ def test_b10_a_product_closes_the_gap_of_eq6_to_the_fourth_order():
     _, square = noise.small_noise(rnn, theta, X)
     gaps = []
     for sigma in (0.1, 0.05):
-        score = lambda p, s=sigma: another.bounds(rnn, {**theta, **p}, X, s)["product"]
+        score = lambda p, s=sigma: another.bound("product", rnn, {**theta, **p}, X, s)
         start = {"r": np.zeros((len(X) - 1, X.shape[1]))}
         _, product = another.maximise(score, [start], X, 200, np.random.default_rng(0))
-        all_bounds = another.bounds(rnn, theta, X, sigma)
-        gaps.append([all_bounds["log_p"] - all_bounds["q of (6)"], all_bounds["log_p"] - product])
+        K, log_p = (another.bound(name, rnn, theta, X, sigma) for name in ("q of (6)", "log_p"))
+        gaps.append([log_p - K, log_p - product])
     (coarse, closed), (fine, finer) = gaps
     np.testing.assert_allclose(fine, 0.05**2 / 2 * square.mean(), rtol=0.05)
     assert 3.5 < coarse / fine < 4.5 and 10 < closed / finer < 22 and closed < coarse / 20
@@ -349,14 +350,18 @@ def test_b10_the_numbers_of_the_nile_at_the_theta_of_log_p():
     rnn = RNN(Gaussian(), 1, transition="linear")
     fixed = {"C": np.ones((1, 1)), "c": np.zeros(1), "U": np.zeros((1, 1))}
     start = {key: value for key, value in examples.steep()[1].items() if key not in fixed}
-    at = lambda p, sigma: another.bounds(rnn, {**fixed, **p}, nile, sigma)
-    log_p = lambda p: at(p, p["sigma"])["log_p"]
+    at = lambda name, p, sigma: another.bound(name, rnn, {**fixed, **p}, nile, sigma)
+    log_p = lambda p: at("log_p", p, p["sigma"])
     theta, best = another.maximise(log_p, [start | {"sigma": np.array(0.4)}], nile, 100, rng)
-    assert abs(best - -12.0426) < 1e-3
-    found = [at(theta, 0.66 * s) for s in (0.0, 0.2, 0.4, 0.5, 0.6, 0.8)]
-    K, log_p = ([b[name] for b in found] for name in ("q of (6)", "log_p"))
+    assert abs(best - -12.0426) < 1e-3 and abs(abs(theta["sigma"]) - 0.42) < 0.01
+    sigmas = [0.66 * s for s in (0.0, 0.2, 0.4, 0.5, 0.6, 0.8)]
+    K, ahead, log_p = (
+        np.array([at(name, theta, s) for s in sigmas]) for name in ("q of (6)", "sees x_t", "log_p")
+    )
     np.testing.assert_allclose(K, [-14.05, -14.46, -15.70, -16.63, -17.76, -20.65], atol=0.03)
     np.testing.assert_allclose(log_p, [-14.05, -13.21, -12.35, -12.14, -12.05, -12.14], atol=0.03)
-    product = lambda p: at({**theta, **p}, 0.66 * 0.4)["product"]
+    np.testing.assert_allclose([K[0], ahead[0]], log_p[0], rtol=1e-6)  # without noise: Eq. (5)
+    product = lambda p: at("product", {**theta, **p}, sigmas[2])
     best = another.maximise(product, [{"r": np.zeros((9, 10))}], nile, 60, rng)[1]
+    assert (ahead <= log_p + 1e-9).all() and K[2] < best < log_p[2]
     assert abs(best - -12.59) < 0.08
