@@ -215,9 +215,11 @@ def markov_chain(rng, P, T, N, first=None):
     r"""x_1 ~ `first`, by default uniform, x_t ~ P[x_{t-1}]: X (T, N) and log p(x_t | x_{t-1})."""
     _check_made(rng, T, N)
     P = np.asarray(P, dtype=float)
-    first = np.full(len(P), 1.0 / len(P)) if first is None else np.asarray(first, dtype=float)
-    all_rows = np.vstack([P, first]) if P.shape == 2 * first.shape else np.full((1, 1), np.nan)
-    if not ((all_rows >= 0).all() and np.allclose(all_rows.sum(axis=1), 1.0)):
+    if first is None:
+        first = np.full(P.shape[:1], 1.0 / max(1, len(np.atleast_1d(P))))
+    square = P.ndim == 2 and P.shape == 2 * np.shape(first)
+    laws = np.array([*P, first], dtype=float) if square else np.full((1, 1), np.nan)
+    if not ((laws >= 0).all() and np.allclose(laws.sum(axis=1), 1.0)):
         raise ValueError("P must be a square matrix, its rows and `first` probabilities")
     rows = [np.tile(first, (N, 1))]
     X = [draw(rng.random(N), rows[0])]
