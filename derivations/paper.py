@@ -71,12 +71,23 @@ class Page:
         findings = re.sub(r"Eq\. \((\d+)\)", r'<a href="#eq-\1">\g<0></a>', headed(findings))
         shown = (part for part in self.notes[1:] if part.title not in NOT_SHOWN)
         notes = "".join(map(headed, shown))
-        small_model = folded("The small model, in code", code(inspect.getsource(paper.Case)))
-        key = f'<h2 id="values">The values</h2><pre>{escape(INTRODUCTION + KEY)}</pre>{small_model}'
+        key = f'<h2 id="values">The values</h2><pre>{escape(INTRODUCTION + KEY)}</pre>'
+        key += folded("The small model, in numbers", f"<pre>{self.numbers()}</pre>")
+        key += folded("The small model, in code", code(inspect.getsource(paper.Case)))
+        helpers = [part for name, part in inspect.getmembers(paper, inspect.isfunction)
+                   if name.startswith("_") and name != "_verdict"]  # fmt: skip
+        helpers = "\n\n".join(map(inspect.getsource, helpers))
+        key += folded("What the rows call to compute their two sides", code(helpers))
         return f"""<div class="spread"><div>{findings}</div>{self.figures(["fig20"])}</div>
 <div class="spread"><div>{self.contents()}{key}</div>
 <div id="{NOTES.stem}">{notes}</div></div>
 {"".join(map(self.section, [*self.sections, self.errata]))}"""
+
+    def numbers(self):
+        r"""Data and parameters of the case, rounded; particle 1 is the model of one particle."""
+        found = {"X": self.case.X} | self.case.theta2
+        lines = [f"{name} {a.shape}: {a.round(3).tolist()}" for name, a in found.items()]
+        return escape("\n".join([*lines, f"sigma: {paper.SIGMA}"]))
 
     def contents(self):
         r"""Every equation with its function and its verdict."""
@@ -185,7 +196,8 @@ def values(rows, says=False):
         sides = f"{row.left:.5f}", escape(row.relation), f"{row.right:.5f}", f"{row.difference:.0e}"
         html += cells(*[f"<code>{escape(row.says)}</code>"] * says, *sides, verdict(row))
     settings = " ".join(dict.fromkeys(row.block for row in rows))
-    return f'<table class="values"><caption>{escape(settings)}</caption>{html}</table>'
+    caption = f'{escape(settings)} <a href="#values">Which model?</a>'
+    return f'<table class="values"><caption>{caption}</caption>{html}</table>'
 
 
 def cells(*texts):

@@ -272,7 +272,11 @@ def test_eqs_18_to_26_are_equal_over_a_discrete_law(emission, q):
         appendix.eq26,
     ):
         assert_allclose(line(*args), log_p, rtol=1e-10)
-    assert_allclose(np.exp(appendix.eq22(*args)).sum(axis=0), 1.0, rtol=1e-12)
+    one = [math.prod(steps) for steps in itertools.product(q.weights, repeat=2)]  # q(H_l|X)
+    both = [a * b for a, b in itertools.product(one, repeat=2)]  # Eq. (22): their product
+    q_H = np.exp(appendix.eq22(*args))
+    assert_allclose(q_H, np.tile(np.reshape(both, (-1, 1)), 2), rtol=1e-12)
+    assert_allclose(q_H.sum(axis=0), 1.0, rtol=1e-12)
     assert (appendix.jensen(*args) < log_p).all()
 
 
