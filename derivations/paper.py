@@ -125,7 +125,7 @@ class Page:
         where = "Appendix A" if e.section == "A" else f"Section {e.section}"
         file, test = e.test_id.split("::")
         lines = inspect.cleandoc(inspect.getsource(e.check))  # a lambda has more on its line
-        check = code(lines.split(", ALL_LINES")[0].rstrip(","))
+        check = code(lines.split(", APPENDIX")[0].rstrip(","))
         return f"""<article id="eq-{e.number}">
 <h3>Eq. ({e.number}) <small>{where}: <code>{escape(e.says)}</code></small></h3>
 <div class="spread"><div>{part.html}</div>

@@ -31,10 +31,12 @@ The paper's letters and ours:
     x_t, X   visible state, sequences (T, N) or (T, N, M)   f, F        Eqs. (1), (2)
     h_t, H   hidden state, trajectories (T, [S,] L, N, D)   q(X)        the data: np.mean over N
     h_1      theta["h1"] (L, D)                             q(H|X)      inference model, Eq. (6)
-    T, N, D  steps, sequences, hidden size                  K           the bound (ELBO), Eq. (14)
-    L, S     particles, noise samples                       script L    log p(X), spelled out
+    T, N, D  steps, sequences, hidden size                  K           the bound (ELBO), (12)-(15)
+    L, S     particles, noise samples                       script L    mean over N of log p(X)
     V, M     symbols, visible dimensions                    eps, sigma  noise and its scale
     ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays
+
+DEPARTS in a docstring: not true as printed in the paper.
 """
 
 __version__ = "0.2.0"

@@ -1,7 +1,6 @@
-r"""`python -m rnnvae_ref` evaluates the paper, a row for each equation; with a number it shows that
-one.
+r"""`python -m rnnvae_ref` evaluates the paper; with a number, one equation.
 
-Exit code 0 only if every verdict is the documented one.
+Exit code 1 where a verdict is not the documented one, and all was printed.
 """
 
 import argparse
@@ -21,8 +20,8 @@ Columns: left side, relation, right side, |left - right|, verdict.
 All values are means over all entries, in nats (1 and 2: hidden states).
 The left value is this line of the paper.
 The right value is the line before, or a second way to compute this line.
-Where the paper writes >=, left is the larger side and right is this line.
-The mean over the data, E_q(X)[.], is left out; ratio_l = p(H_l,X) / q(H_l|X).
+Where the paper writes >=, right is this line, left the side it calls larger.
+E_q(X)[.] is not written; ratio_l = p(H_l,X) / q(H_l|X).
 holds*   true in a reading that the paper leaves open: deltas as the limit
          sigma -> 0 (8, 15); p(X) defined as the mixture of L models (18).
 departs  not true as printed: (17) and (27) are no lower bounds; they are the
@@ -54,7 +53,7 @@ def arguments(words):
     kinds = ("categorical", "gaussian")
     add("--emission", choices=kinds, default=kinds[0], help="what x_t is (default categorical)")
     add("--seed", type=int, default=0, help="of the small model's parameters and data (default 0)")
-    add("--json", action="store_true", help="print the rows as JSON")
+    add("--json", action="store_true", help="print all rows as JSON")
     add("--version", action="version", version=f"rnnvae_ref {__version__}")
     args = parser.parse_args(words)
     if args.seed < 0:
@@ -67,7 +66,7 @@ def arguments(words):
 
 
 def table(rows):
-    r"""All rows in blocks: within one the same quantity has the same value."""
+    r"""All rows, in blocks of one setting."""
     lines = [INTRODUCTION.rstrip()]
     for block in paper.BLOCKS:
         lines += ["", block, *(line(row) for row in rows if row.block == block)]

@@ -42,12 +42,12 @@ def eq20(rnn, theta, X, sigma, p, q):
 
 
 def eq21(rnn, theta, X, sigma, p, q):
-    r"""Eq. (21).  = (1/L) sum_l integral dH [ p(H_l, X) / q(H_l|X) ] q(H_l|X) prod_others q.
+    r"""Eq. (21).  = (1/L) sum_l integral dH ratio_l q(H_l|X) prod_{l'!=l} q(H_l'|X).
 
-    H = {H_1 .. H_L}: the sum is over all joint paths; the others are q(H_l'|X), l' != l.
+    H = {H_1 .. H_L}: the sum is over all joint paths.
     """
     log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
-    others = np.array([sum(np.delete(log_weight, i, axis=0)) for i in range(len(log_weight))])
+    others = np.sum(log_weight, axis=0) - log_weight  # l' != l
     return log_mean_exp(log_sum_exp(log_ratio + log_weight + others, axis=1), axis=0)
 
 

@@ -2,12 +2,11 @@ r"""Section 2.2: the bound K on log p(X), Eqs. (9)-(15), each line of the deriva
 
 E_q(H|X)[.] is a mean over trajectories H (T, S, 1, N, D):
 
-    drawn:  H = F(rnn, theta, X, law.sample(...), sigma), no `log_w`
-    exact:  eps, log_w = enumeration.paths(...);  H = F(rnn, theta, X, eps, sigma)
+    drawn:  H = F(rnn, theta, X, q.sample(rng, (T-1, S, 1, N, D)), sigma), no `log_w`
+    exact:  eps, log_w = enumeration.paths(q, T, D);  H = F(rnn, theta, X, eps, sigma)
 
-`log_w` are log probabilities under q. In Eqs. (11)-(13) the arguments p and q are the noise laws of
-p(H, X) and of q(H|X). Per sequence in nats, (N,); E_q(X)[.] is `np.mean`. X may be padded in
-Eqs. (9) and (15) only.
+In Eqs. (11) and (12) p and q are the noise laws of p(H, X) and of q(H|X); (13) has p only. Per
+sequence in nats, (N,); E_q(X)[.] is `np.mean`. X may be padded in Eqs. (9) and (15) only.
 """
 
 import autograd.numpy as np
@@ -72,10 +71,9 @@ def factorised(rnn, theta, X, H, sigma, p, log_w=None):
 
 
 def K(rnn, theta, X, H, log_w=None):
-    r"""Eq. (14).  K = E_q(H|X)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,), q of Eq. (6).
+    r"""Eq. (14).  K = E_q(H|X)[ sum_t log p(x_t | h_t) ], nats, (N,), if H is from q of Eq. (6).
 
-    H and `log_w` decide q; it is Eq. (14) only where they come from q of Eq. (6). The plain
-    formula; `noise.K_noise` is the same as a function of the noise, Eq. (16), and fast.
+    The plain formula; `noise.K_noise`, Eq. (16), is the same and fast.
     """
     ell = log_p_x_steps(rnn, theta, X, H)
     return weighted_mean(np.sum(ell, axis=TIME), log_w)

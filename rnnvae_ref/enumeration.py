@@ -1,7 +1,7 @@
 r"""Ground truth: under a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths.
 
 Exact up to rounding, no Monte Carlo. Values can be differentiated in theta and sigma. Nothing here
-comes from `likelihood` or `bound`, so that it can check them.
+comes from `likelihood` or `bound`: it checks them, but for (9), which is `log_p`.
 """
 
 import autograd.numpy as np
@@ -44,12 +44,9 @@ def log_p(rnn, theta, X, sigma, law):
 
 
 def log_p_steps(rnn, theta, X, sigma, law):
-    r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N): log of the mean of p(x_t | h_t) over all paths.
-
-    Each path has the weight p(path | x_1 .. x_{t-1}).
-    """
+    r"""log p(x_t | x_1 .. x_{t-1}) = log sum_path p(path | x_1 .. x_{t-1}) p(x_t | h_t), (T, N)."""
     ell, log_w = _table(rnn, theta, X, sigma, law)
-    log_w = log_w[:, None]  # log p(path | what is seen); first nothing
+    log_w = log_w[:, None]  # log p(path): nothing is seen yet
     steps = []
     for ell_t in ell:
         joint = log_w + ell_t

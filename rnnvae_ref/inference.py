@@ -2,8 +2,8 @@ r"""Section 2.1: the inference model, Eqs. (6)-(8).
 
 Without noise q(H|X) is a delta and has no density, so here the dynamics has noise:
 h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. The distribution of eps_t is the noise *law*. p and q are
-one function, `log_p_h_steps`, of a law: with the model's own law it is Eq. (6), with another law it
-is another q. sigma -> 0 gives the deltas of Eqs. (1)-(2).
+one function of the law, `log_p_h_steps`: Eq. (6) is q with the model's own law. sigma -> 0 gives
+the deltas of Eqs. (1)-(2).
 """
 
 import autograd.numpy as np
@@ -23,19 +23,16 @@ def log_p_h_steps(rnn, theta, X, H, sigma, law):
     check_sigma(rnn, sigma, nonzero=True)
     check_law("law (or p, q)", law)
     means = [f(rnn, theta, h, x) for h, x in zip(H[:-1], X[:-1], strict=True)]
-    means = np.reshape(np.array(means), H[1:].shape)  # T = 1: an empty list
+    means = np.reshape(np.array(means), H[1:].shape)  # for T = 1, where the list is empty
     eps = (H[1:] - means) / sigma
-    # How far eps may be off: a few units in the last place of h.
+    # Rounding of h, divided by sigma: how far eps may be off.
     largest, least = np.max(np.abs(untraced(H)), initial=1.0), np.min(np.abs(untraced(sigma)))
     rounding = 8 * np.finfo(float).eps * largest / least
     return one_particle(law.log_p_h(eps, sigma, rounding))
 
 
 def log_q_steps(rnn, theta, X, H, sigma, law):
-    r"""Eq. (6).  log q(h_t | x_{t-1}, h_{t-1}) for t = 2..T, nats, (T-1, S, N).
-
-    With the model's law it is log p(h_t | h_{t-1}, x_{t-1}); with another law it is another q.
-    """
+    r"""Eq. (6).  log q(h_t | x_{t-1}, h_{t-1}) for t = 2..T, nats, (T-1, S, N)."""
     return log_p_h_steps(rnn, theta, X, H, sigma, law)
 
 
@@ -61,8 +58,8 @@ def log_joint(rnn, theta, X, H, sigma, law):
 def log_posterior(rnn, theta, X, H, sigma, law, evidence):
     r"""Eq. (8), its right side.  log p(H|X) = log p(H, X) - log p(X), nats, (S, N), by Bayes' rule.
 
-    evidence: log p(X), (N,), from `enumeration.log_p` with the same sigma and law. The difference
-    log_posterior - log_q tends to 0 as sigma -> 0.
+    evidence: log p(X), (N,), for the same sigma and law, as from `enumeration.log_p`. At
+    H = F(X, eps, sigma), log_posterior - log_q tends to 0 as sigma -> 0.
     DEPARTS: with noise they differ, unless prod_t p(x_t|h_t) is the same for all trajectories.
     """
     joint = log_joint(rnn, theta, X, H, sigma, law)
@@ -71,7 +68,7 @@ def log_posterior(rnn, theta, X, H, sigma, law, evidence):
 
 
 def _prepare(rnn, theta, X, H):
-    r"""X, checked, without padding; ValueError also where H does not belong to it."""
+    r"""X, checked, without padding, and the shape of H (not that H[0] is h_1); or ValueError."""
     X = prepare_unpadded(rnn, theta, X)
     (T, N), D, shape = X.shape[:2], rnn.hidden, np.shape(untraced(H))
     if len(shape) != 5 or 0 in shape or (shape[0], *shape[3:]) != (T, N, D):

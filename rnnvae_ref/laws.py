@@ -1,6 +1,6 @@
 r"""The law of the noise eps: `Normal`, or `Discrete`, under which all noise paths can be listed.
 
-Every coordinate of every step is drawn alone. Skip this file on a first reading.
+Coordinates and steps are independent.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rnnvae_ref.numerics import check_count, check_number, check_rng, describe, 
 
 @dataclass(frozen=True)
 class Normal:
-    r"""eps ~ N(mean, 1) in every coordinate, independent; 0 for the model, else another q."""
+    r"""eps ~ N(mean, 1) in every coordinate; the model has mean 0, another q another mean."""
 
     mean: float = 0.0
 
@@ -74,7 +74,7 @@ TWO_POINT = Discrete((-1.0, 1.0), (0.5, 0.5))
 
 def gauss_hermite(n):
     r"""The law on `n` <= 100 nodes with the moments of N(0, 1) up to 2n - 1; n = 2 is two-point."""
-    from numpy.polynomial.hermite_e import hermegauss  # here: a fifth of the package's start-up
+    from numpy.polynomial.hermite_e import hermegauss  # imported here: it is slow
 
     check_count("n", n, most=100)
     nodes, weights = hermegauss(n)

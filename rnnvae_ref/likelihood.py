@@ -32,7 +32,7 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories
     by `eps` (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as
     `enumeration.paths` and `enumeration.log_path_posterior` do.
-    DEPARTS: with noise (4) >= (3), mostly strictly, so the "true log likelihood" is Eq. (3).
+    DEPARTS from "true log likelihood in Eq. (4)", Section 3: with noise (4) >= (3), the true one.
     """
     if (log_w is None) != (eps is None):
         raise ValueError("log_w weighs eps by the posterior: give eps, sigma, log_w, or none")

@@ -34,11 +34,11 @@ def K_estimate(rnn, theta, X, eps, sigma):
 
 
 def best_path(rnn, theta, X, sigma, law):
-    r"""The one noise path for all sequences on which the model does best, (T-1, 1, 1, 1, D).
+    r"""The noise path, one for all sequences, of the largest mean score, (T-1, 1, 1, 1, D).
 
-    Average <= maximum: with it mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed path is a
-    time-dependent offset of f, so for every family of dynamics that is closed under such offsets,
-    noise-free is optimal with respect to K.
+    A maximum is at least the average: mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed
+    path is a time-dependent offset of f, so for every family of dynamics that is closed under such
+    offsets, noise-free is optimal with respect to K.
     """
     eps, _ = model_paths(rnn, theta, X, law)
     per_path = np.mean(_per_draw(rnn, theta, X, eps, sigma), axis=-1)
@@ -50,8 +50,8 @@ def small_noise(rnn, theta, X):
 
     Lambda(e) = sum_t log p(x_t | h_t) with e added to h_2 .. h_T. For symmetric noise of unit
     variance, and where B6's conditions hold,  K = Lambda + sigma^2/2 Laplacian + O(sigma^4)  and
-    log p(X) = Lambda + sigma^2/2 (Laplacian + |gradient|^2) + O(sigma^4): K wants noise where the
-    first is positive, the truth where the second is.
+    log p(X) = Lambda + sigma^2/2 (Laplacian + |gradient|^2) + O(sigma^4): K wants noise where
+    Laplacian > 0, log p(X) where Laplacian + |gradient|^2 > 0.
     """
     X = prepare_unpadded(rnn, theta, X)
     zero = np.zeros((len(X) - 1, 1, 1, 1, rnn.hidden))

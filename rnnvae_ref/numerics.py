@@ -21,7 +21,7 @@ TIME, PARTICLES = 0, -2
 
 @primitive
 def log_sum_exp(a, axis):
-    r"""log sum_i exp a_i along `axis`, without overflow; -inf, without derivative, if all are."""
+    r"""log sum_i exp a_i along `axis`, without overflow; -inf, gradient nan, if all a_i are."""
     top = a.max(axis=axis, keepdims=True)
     top = onp.where(onp.isfinite(top), top, 0.0)
     with onp.errstate(divide="ignore"):
@@ -34,15 +34,15 @@ def log_mean_exp(a, axis):
     return log_sum_exp(a, axis) - math.log(a.shape[axis])
 
 
-def _softmax(a, log_sum, axis):
-    r"""The derivative of `log_sum_exp`, in autograd's operations: it has derivatives, too."""
-    return np.exp(a - np.expand_dims(log_sum, axis))
+def _share(a, log_total, axis):
+    r"""exp(a_i) over the sum or mean, in autograd's operations: it has derivatives, too."""
+    return np.exp(a - np.expand_dims(log_total, axis))
 
 
-defvjp(log_sum_exp, lambda ans, a, axis: lambda g: np.expand_dims(g, axis) * _softmax(a, ans, axis))
+defvjp(log_sum_exp, lambda ans, a, axis: lambda g: np.expand_dims(g, axis) * _share(a, ans, axis))
 defvjp(
     log_mean_exp,
-    lambda ans, a, axis: lambda g: np.expand_dims(g / a.shape[axis], axis) * _softmax(a, ans, axis),
+    lambda ans, a, axis: lambda g: np.expand_dims(g / a.shape[axis], axis) * _share(a, ans, axis),
 )
 
 
@@ -57,11 +57,11 @@ def increments(a):
 
 
 def draw(u, p):
-    r"""The index k with p_0 + .. + p_{k-1} < u <= p_0 + .. + p_k: a draw from p where u is uniform.
+    r"""The index k with p_0 + .. + p_{k-1} <= u < p_0 + .. + p_k: a draw from p if u is uniform.
 
     u (...) in [0, 1), p (..., K) probabilities. The last index takes what rounding leaves.
     """
-    return np.sum(u[..., None] > np.cumsum(p, axis=-1)[..., :-1], axis=-1)
+    return np.sum(u[..., None] >= np.cumsum(p, axis=-1)[..., :-1], axis=-1)
 
 
 def weighted_mean(a, log_w=None):

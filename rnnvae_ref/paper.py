@@ -1,8 +1,8 @@
 r"""The paper as data: 27 equations, each with function, check and test, some with a figure.
 
-A check evaluates its equation on a small model, exactly, by enumeration over two-point noise:
-T = 3, D = 1, two sequences. It returns the two sides that the paper's relation joins. A density of
-a delta is read as the limit sigma -> 0.
+A check evaluates its equation exactly on a small model (`Case`; for 17 and 27 `two_steps`). It
+returns the two sides that the paper's relation joins. A density of a delta is read as the limit
+sigma -> 0.
 """
 
 import inspect
@@ -25,14 +25,14 @@ READING = "holds*"  # true in a reading that the paper leaves open: a limit, a d
 DEPARTS = "departs"  # not true as printed
 FAILS = "FAILS"
 
-# The settings of the checks; within one of them the same quantity has the same value.
+# The settings of the checks; in all but OTHERS one quantity has one value.
 NO_NOISE = "Without noise: h_t = f(h_{t-1}, x_{t-1}); (8) in the limit, sigma = 1e-7."
 OWN_Q = "With two-point noise +-1, sigma = 0.7, and q of Eq. (6): the dynamics."
 OTHER_Q = "With the same noise, and another q, with P(+1) = 0.7."
-PARTICLES = "With the same noise and the same other q, and L = 2 particles."
+TWO_PARTICLES = "With the same noise and the same other q, and L = 2 particles."
 TWO_STEPS = "Two particles, two steps, no noise: the example of proposition C1."
-OTHERS = "Examples of their own: linear dynamics, and a steep tanh."
-BLOCKS = (NO_NOISE, OWN_Q, OTHER_Q, PARTICLES, TWO_STEPS, OTHERS)
+OTHERS = "Linear dynamics (B1, C1), a steep tanh (B3), two particles without noise (C3)."
+BLOCKS = (NO_NOISE, OWN_Q, OTHER_Q, TWO_PARTICLES, TWO_STEPS, OTHERS)
 
 # The first equation of each file of derivations.
 FILES = {1: "1_rnn", 6: "2_inference", 9: "3_bound", 16: "4_noise", 17: "5_particles"}
@@ -139,27 +139,27 @@ class Case:
         self.eps, self.log_w = enumeration.paths(TWO_POINT, 3, 1)
         self.log_w_q = enumeration.paths(self.q, 3, 1)[1]
         self.H = rnn.F(*self.args, self.eps, SIGMA)
-        self.noisy = *self.args, self.H, SIGMA, TWO_POINT
-        self.law = *self.args, SIGMA, TWO_POINT
-        self.mixed = self.two, self.theta2, self.X, SIGMA, TWO_POINT, self.q
+        # arguments of functions of (H, sigma, law), of (sigma, law), of `appendix`
+        self.for_H = *self.args, self.H, SIGMA, TWO_POINT
+        self.for_eps = *self.args, SIGMA, TWO_POINT
+        self.for_two = self.two, self.theta2, self.X, SIGMA, TWO_POINT, self.q
 
 
 def _log_chances(c):
-    r"""The log chance of the coin at each step of each path, (T-1, P, N)."""
-    heads, tails = TWO_POINT.weights[::-1]
-    return np.log(np.where(c.eps[:, :, 0, :, 0] > 0, heads, tails)) + np.zeros((2, 4, 2))
+    r"""The log chance of a fair coin at each step of each path, (T-1, P, N)."""
+    return np.full((2, 4, 2), np.log(0.5))
 
 
 def _eq8(c):
     H = rnn.F(*c.args, c.eps, SMALL)
     log_p = enumeration.log_p(*c.args, SMALL, TWO_POINT)
     log_posterior = inference.log_posterior(*c.args, H, SMALL, TWO_POINT, log_p)
-    return inference.log_q(*c.args, H, SMALL, TWO_POINT), log_posterior
+    return log_posterior, inference.log_q(*c.args, H, SMALL, TWO_POINT)
 
 
 def _eq9(c):
     ell = rnn.table(*c.args, c.eps, SIGMA)[:, :, 0]  # of every path, (T, P, N)
-    return bound.log_evidence(*c.law), log_mean_exp(np.sum(ell, axis=TIME), axis=0)
+    return bound.log_evidence(*c.for_eps), log_mean_exp(np.sum(ell, axis=TIME), axis=0)
 
 
 def _K(c):
@@ -167,11 +167,11 @@ def _K(c):
 
 
 def _jensen(c):
-    return bound.jensen(*c.noisy, TWO_POINT, c.log_w)
+    return bound.jensen(*c.for_H, TWO_POINT, c.log_w)
 
 
 def _eq12(c):
-    return bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.jensen(*c.noisy, c.q, c.log_w_q)
+    return bound.log_importance(*c.for_H, c.q, c.log_w_q), bound.jensen(*c.for_H, c.q, c.log_w_q)
 
 
 def _eq15(c):
@@ -187,12 +187,12 @@ def _eq17(c):
 def _eq18(c):
     ell = rnn.table(c.two, c.theta2, c.X, c.eps, SIGMA)  # of both on every path, (T, P, L, N)
     over_paths = log_mean_exp(np.sum(ell, axis=TIME), axis=0)
-    return appendix.eq18(*c.mixed), log_mean_exp(over_paths, axis=0)
+    return appendix.eq18(*c.for_two), log_mean_exp(over_paths, axis=0)
 
 
 def _eq22(c):
     pairs = c.log_w_q[:, None] + c.log_w_q  # of every joint path
-    return appendix.eq22(*c.mixed), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
+    return appendix.eq22(*c.for_two), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
 
 
 def _readings(x):
@@ -201,16 +201,16 @@ def _readings(x):
     return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
 
 
-ALL_LINES = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
+APPENDIX = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
 
-# E_q(X)[.], the mean over the data, is left out in every row; ratio_l = p(H_l,X) / q(H_l|X).
+# E_q(X)[.] is not written; ratio_l = p(H_l,X) / q(H_l|X).
 # fmt: off
 EQUATIONS = (
     Equation(1, "1.1", "h_t = f(h_{t-1}, x_{t-1}): a delta", NO_NOISE, rnn.f,
-        lambda c: (rnn.unroll(*c.args)[0][1], rnn.f(*c.args[:2], rnn.F(*c.args)[0], c.X[0])),
+        lambda c: (rnn.f(*c.args[:2], rnn.F(*c.args)[0], c.X[0]), rnn.unroll(*c.args)[0][1]),
         "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     Equation(2, "1.1", "H = F(X)", NO_NOISE, rnn.F,
-        lambda c: (rnn.unroll(*c.args)[0], rnn.F(*c.args)),
+        lambda c: (rnn.F(*c.args), rnn.unroll(*c.args)[0]),
         "rnn::test_eq1_and_eq2_unroll_f_from_h1", "fig01"),
     Equation(3, "1.2", "log p(X)", NO_NOISE, likelihood.log_p_X,
         lambda c: (likelihood.log_p_X(*c.args), enumeration.log_p(*c.args, 0.0, TWO_POINT)),
@@ -223,10 +223,10 @@ EQUATIONS = (
         lambda c: (likelihood.log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
         "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02"),
     Equation(6, "2.1", "q(h_t|parents) = p(h_t|parents)", OWN_Q, inference.log_q_steps,
-        lambda c: (inference.log_q_steps(*c.noisy), _log_chances(c)),
+        lambda c: (inference.log_q_steps(*c.for_H), _log_chances(c)),
         "inference::test_eq6_is_the_normal_density_around_f", "fig01"),
     Equation(7, "2.1", "q(H|X) = prod_t q(h_t|parents)", OWN_Q, inference.log_q,
-        lambda c: (inference.log_q(*c.noisy), np.sum(_log_chances(c), axis=TIME)),
+        lambda c: (inference.log_q(*c.for_H), np.sum(_log_chances(c), axis=TIME)),
         "inference::test_eq7_is_the_product_over_steps_two_to_T"),
     Equation(8, "2.1", "= p(H|X), without noise", NO_NOISE, inference.log_posterior, _eq8,
         "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
@@ -234,19 +234,19 @@ EQUATIONS = (
     Equation(9, "2.2", "log p(X)", OWN_Q, bound.log_evidence, _eq9,
         "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(10, "2.2", "= log of the integral of p(H,X)", OWN_Q, bound.log_marginal,
-        lambda c: (bound.log_marginal(*c.law), bound.log_evidence(*c.law)),
+        lambda c: (bound.log_marginal(*c.for_eps), bound.log_evidence(*c.for_eps)),
         "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", OTHER_Q, bound.log_importance,
-        lambda c: (bound.log_importance(*c.noisy, c.q, c.log_w_q), bound.log_marginal(*c.law)),
+        lambda c: (bound.log_importance(*c.for_H, c.q, c.log_w_q), bound.log_marginal(*c.for_eps)),
         "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(12, "2.2", ">= E_q(H|X)[ log(p(H,X) / q(H|X)) ]", OTHER_Q, bound.jensen, _eq12,
         "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
         relation=">="),
     Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,
-        lambda c: (bound.factorised(*c.noisy, c.log_w), _jensen(c)),
+        lambda c: (bound.factorised(*c.for_H, c.log_w), _jensen(c)),
         "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
     Equation(14, "2.2", "= E_q(H|X)[ sum_t log p(x_t|h_t) ]", OWN_Q, bound.K,
-        lambda c: (_K(c), bound.factorised(*c.noisy, c.log_w)),
+        lambda c: (_K(c), bound.factorised(*c.for_H, c.log_w)),
         "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
     Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta, _eq15,
         "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
@@ -257,23 +257,23 @@ EQUATIONS = (
         particles.per_step_mixture, _eq17,
         "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
         relation=">=", documented=DEPARTS),
-    Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", PARTICLES, appendix.eq18, _eq18,
-        ALL_LINES, documented=READING),
-    Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", PARTICLES, appendix.eq19,
-        lambda c: (appendix.eq19(*c.mixed), appendix.eq18(*c.mixed)), ALL_LINES),
-    Equation(20, "A", "= times the integrals of the other q", PARTICLES, appendix.eq20,
-        lambda c: (appendix.eq20(*c.mixed), appendix.eq19(*c.mixed)), ALL_LINES),
-    Equation(21, "A", "= in one integral over H_1 .. H_L", PARTICLES, appendix.eq21,
-        lambda c: (appendix.eq21(*c.mixed), appendix.eq20(*c.mixed)), ALL_LINES),
-    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", PARTICLES, appendix.eq22, _eq22, ALL_LINES),
-    Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", PARTICLES, appendix.eq23,
-        lambda c: (appendix.eq23(*c.mixed), appendix.eq21(*c.mixed)), ALL_LINES),
-    Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", PARTICLES, appendix.eq24,
-        lambda c: (appendix.eq24(*c.mixed), appendix.eq23(*c.mixed)), ALL_LINES),
-    Equation(25, "A", "log p(X)", PARTICLES, appendix.eq25,
-        lambda c: (appendix.eq25(*c.mixed), appendix.eq24(*c.mixed)), ALL_LINES),
-    Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", PARTICLES, appendix.eq26,
-        lambda c: (appendix.eq26(*c.mixed), appendix.eq25(*c.mixed)), ALL_LINES),
+    Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", TWO_PARTICLES, appendix.eq18, _eq18,
+        APPENDIX, documented=READING),
+    Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", TWO_PARTICLES, appendix.eq19,
+        lambda c: (appendix.eq19(*c.for_two), appendix.eq18(*c.for_two)), APPENDIX),
+    Equation(20, "A", "= times the integrals of the other q", TWO_PARTICLES, appendix.eq20,
+        lambda c: (appendix.eq20(*c.for_two), appendix.eq19(*c.for_two)), APPENDIX),
+    Equation(21, "A", "= in one integral over H_1 .. H_L", TWO_PARTICLES, appendix.eq21,
+        lambda c: (appendix.eq21(*c.for_two), appendix.eq20(*c.for_two)), APPENDIX),
+    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", TWO_PARTICLES, appendix.eq22, _eq22, APPENDIX),
+    Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", TWO_PARTICLES, appendix.eq23,
+        lambda c: (appendix.eq23(*c.for_two), appendix.eq21(*c.for_two)), APPENDIX),
+    Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", TWO_PARTICLES, appendix.eq24,
+        lambda c: (appendix.eq24(*c.for_two), appendix.eq23(*c.for_two)), APPENDIX),
+    Equation(25, "A", "log p(X)", TWO_PARTICLES, appendix.eq25,
+        lambda c: (appendix.eq25(*c.for_two), appendix.eq24(*c.for_two)), APPENDIX),
+    Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", TWO_PARTICLES, appendix.eq26,
+        lambda c: (appendix.eq26(*c.for_two), appendix.eq25(*c.for_two)), APPENDIX),
     Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture,
         lambda c: _readings(-2.0),
         "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
@@ -283,13 +283,13 @@ EQUATIONS = (
 
 
 def _a5(c):
-    return enumeration.log_p(*c.law) - _K(c), enumeration.kl_q_posterior(*c.law)
+    return enumeration.log_p(*c.for_eps) - _K(c), enumeration.kl_q_posterior(*c.for_eps)
 
 
 def _a7(c):
-    posterior = enumeration.log_path_posterior(*c.law)
+    posterior = enumeration.log_path_posterior(*c.for_eps)
     eq4 = likelihood.expected_log_likelihood(*c.args, c.eps, SIGMA, posterior)
-    return eq4, enumeration.log_p(*c.law)
+    return eq4, enumeration.log_p(*c.for_eps)
 
 
 def _b1(c):
@@ -299,7 +299,7 @@ def _b1(c):
 
 
 def _b2(c):
-    path = noise.best_path(*c.law)
+    path = noise.best_path(*c.for_eps)
     return noise.K_noise(*c.args, path, SIGMA).mean(), _K(c).mean()
 
 
@@ -310,7 +310,7 @@ def _b3(c):
 
 
 def _sticky(c, logit_rho):
-    return particles.sticky_mixture(*c.mixed[:3], logit_rho)
+    return particles.sticky_mixture(*c.for_two[:3], logit_rho)
 
 
 # fmt: off
@@ -318,24 +318,24 @@ PROPOSITIONS = (
     Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q, _a5),
     Proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
     Proposition("A7", "(3) >= (14) with noise", OWN_Q,
-        lambda c: (enumeration.log_p(*c.law), _K(c)), ">="),
+        lambda c: (enumeration.log_p(*c.for_eps), _K(c)), ">="),
     Proposition("B2", "a fixed noise path does no worse", OWN_Q, _b2, ">="),
-    Proposition("C5", "Jensen's bound of (26) is below it", PARTICLES,
-        lambda c: (appendix.eq26(*c.mixed), appendix.jensen(*c.mixed)), ">="),
+    Proposition("C5", "Jensen's bound of (26) is below it", TWO_PARTICLES,
+        lambda c: (appendix.eq26(*c.for_two), appendix.jensen(*c.for_two)), ">="),
     Proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _readings(-2.0)[::-1], ">="),
     Proposition("B1", "linear example: K(0) - K(0.5), T = 40", OTHERS, _b1),
     Proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
     Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _readings(2.0), ">="),
     Proposition("C3", "sticky at rho = 1 is (26)", OTHERS,
-        lambda c: (_sticky(c, np.inf), particles.trajectory_mixture(*c.mixed[:3]))),
+        lambda c: (_sticky(c, np.inf), particles.trajectory_mixture(*c.for_two[:3]))),
     Proposition("C3", "sticky at rho = 0 is (17)", OTHERS,
-        lambda c: (_sticky(c, -np.inf), particles.per_step_mixture(*c.mixed[:3]))),
+        lambda c: (_sticky(c, -np.inf), particles.per_step_mixture(*c.for_two[:3]))),
 )
 # fmt: on
 
 
 def find(number):
-    r"""The row of an equation. ValueError where there is none."""
+    r"""Equation `number`, or ValueError."""
     for e in EQUATIONS:
         if e.number == number:
             return e
@@ -372,7 +372,7 @@ def _verdict(s, left, right):
 
 
 def markdown():
-    r"""The rows as a table with links, for `derivations/README.md`."""
+    r"""EQUATIONS as a table with links, for `derivations/README.md`."""
     lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
     for e in EQUATIONS:
         file, test = e.test_id.split("::")

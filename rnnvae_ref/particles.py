@@ -1,8 +1,8 @@
 r"""Section 3.1 and the end of Appendix A: several particles, Eqs. (17), (26), (27).
 
-All are functions of one table ell[t, ..., l, n] = log p(x_t | h_t^l); the gate also needs H:
+All are functions of one table ell = log p(x_t | h_t^l); the gate also needs H:
 
-    trajectory_mixture   Eq. (26): log (1/L) sum_l prod_t p(x_t | h_t^l).
+    trajectory_mixture   Eq. (26) at H = F(X): log (1/L) sum_l prod_t p(x_t | h_t^l).
                          One particle explains the whole sequence.
     per_step_mixture     Eqs. (17), (27): sum_t log (1/L) sum_l p(x_t | h_t^l).
                          The index l is drawn anew at each step; the trajectories are not.
@@ -11,8 +11,8 @@ All are functions of one table ell[t, ..., l, n] = log p(x_t | h_t^l); the gate 
     gated_mixture        (17) with weights proportional to exp(v . h_t^l) in place of 1/L.
 
 DEPARTS: (27) does not follow from (26), because the mean over particles is between the log and the
-product over t. Without noise each is the exact log likelihood of a normalised model, but of two
-different ones, and neither bounds the other; their `_steps`, (T, N), are log p(x_t | x_<t), where
+product over t. Without noise each is the exact log likelihood of a normalised model; those of (26)
+and (17) differ, and neither bounds the other. Their `_steps`, (T, N), are log p(x_t | x_<t), where
 x_<t is x_1 .. x_{t-1}. With noise each is a mean, E_q(H|X)[.], over S draws eps (T-1, S, L, N, D),
 or exact with `log_w`. Nats per sequence, (N,).
 """
@@ -28,7 +28,7 @@ from rnnvae_ref.rnn import table, unroll
 
 
 def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
-    r"""Eq. (26) at H_l = F(X).  log [ (1/L) sum_l prod_t p(x_t | h_t^l) ], nats, (N,).
+    r"""Eq. (26) at H = F(X).  log [ (1/L) sum_l prod_t p(x_t | h_t^l) ], nats, (N,).
 
     Without noise it is the log p(X) of Eq. (18). Eq. (26) for any q is `appendix.eq26`. With noise
     E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality applied
@@ -52,8 +52,7 @@ def trajectory_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
 def per_step_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eqs. (17) and (27), as printed.  sum_t log (1/L) sum_l p(x_t | h_t^l).
 
-    DEPARTS: no bound on the log p(X) of Eq. (18); the exact log likelihood of the model that draws
-    a particle anew at each step, with weights 1/L.
+    DEPARTS: no bound on the log p(X) of Eq. (18); see above.
     """
     return np.sum(per_step_mixture_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
 
@@ -110,12 +109,12 @@ def predicted_weights(ell, logit_rho=np.inf):
     check_number("logit_rho", logit_rho, finite=False)
     _check_axes("ell", ell, ("T", "L", "N"))
     L = ell.shape[1]
-    stay, leave = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
+    stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
     log_w = [np.full(ell.shape[1:], -np.log(L))]
     for ell_t in ell:
         joint = log_w[-1] + ell_t
         filtered = joint - log_sum_exp(joint, axis=0)
-        log_w.append(np.logaddexp(stay + filtered, leave))
+        log_w.append(np.logaddexp(stay + filtered, anew))
     return np.array(log_w)
 
 

@@ -3,7 +3,7 @@ r"""Section 1.1: the model, Eqs. (1)-(2), and how to run it.
     RNN          the structure: an emission, sizes and the kind of transition; no arrays
     init         the parameters: theta, a dict of float64 arrays
     f, F         Eqs. (1) and (2), a plain loop that reads like the paper: the specification
-    table        ell[t, l, n] = log p(x_t | h_t) for all steps at once, by kernels: fast
+    table        ell = log p(x_t | h_t) for all steps at once, by kernels: fast
 
 Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a parameter.
 """
@@ -54,9 +54,9 @@ class RNN:
         return {"h1": (self.particles, D), "W": (D, D), "b": (D,)} | self.emission.shapes(D)
 
     def init(self, rng, scale=1.0, apart=False):
-        r"""A random theta of standard deviations: W, C scale / sqrt(D); h1, U scale / 2; rest 0.
+        r"""Random parameters of deviations scale / sqrt(D) for W, C, scale / 2 for h1, U; rest 0.
 
-        `apart`: a start for several particles, tanh only. h_1^l = +-0.9, other signs for each l;
+        `apart`: a start for several particles, tanh only. h_1^l = +-0.9 with signs of its own;
         W = 1.3 I: tanh(1.3 h) has the stable points +-0.75, so h_1 is not forgotten; U is 0.3 of
         the usual one; log s = -1.
         """
@@ -110,8 +110,7 @@ class RNN:
 def f(rnn, theta, h, x):
     r"""Eq. (1).  h_t = f(h_{t-1}, x_{t-1}) = phi(h_{t-1} W + x_{t-1} U + b).
 
-    h (..., N, D), x (N,) symbols or (N, M) numbers -> (..., N, D). Source: Section 1.1; the paper
-    leaves f open, this is the vanilla RNN.
+    h (..., N, D), x (N,) symbols or (N, M) numbers -> (..., N, D).
     """
     check_model(rnn, theta)
     check_array("h", h, [(*np.shape(h)[:-1], rnn.hidden)])
@@ -139,13 +138,13 @@ def F(rnn, theta, X, eps=None, sigma=None):
 
 
 def table(rnn, theta, X, eps=None, sigma=None):
-    r"""ell[t, ..., l, n] = log p(x_t^n | h_t^{l,n}) in nats, (T, [S,] L, N).
+    r"""ell: log p(x_t^n | h_t^{l,n}) in nats, (T, [S,] L, N).
 
     Eqs. (5), (16), (17) and `enumeration` are reductions of it.  X: (T, N) integers or (T, N, M)
     floats; a padded tail counts log 1 = 0.  eps (T-1, [S,] L, N, D) with sigma () or (D,): noise
-    sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2; its axes S, L, N may be 1.
-    theta["sigma"] is not read here: to learn it, pass it as sigma. ValueError says what does not
-    fit.
+    sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2; its axes S, L, N may be 1, and
+    with one row of h_1 L is free: particles that share h_1. theta["sigma"] is not read here: to
+    learn it, pass it as sigma. ValueError says what does not fit.
     """
     return unroll(rnn, theta, X, eps, sigma)[1]
 
