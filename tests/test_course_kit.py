@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -135,7 +136,7 @@ BAD = {
 ANSWERS = {
     "three_point": [
         (lambda kappa: 3.0, "two arrays (3,) are asked"),
-        (lambda kappa: (["a", "b", "c"], [0.2, 0.6, 0.2]), "can make nothing of this answer"),
+        (lambda kappa: (["a", "b", "c"], [0.2, 0.6, 0.2]), "got lists of the right length"),
         (
             lambda kappa: (np.array([-1.0, 0.0, 1.0]) * kappa**0.5, np.array([0.6, -0.2, 0.6])),
             "0 or larger",
@@ -377,8 +378,8 @@ UNUSUAL = {
         0.5 * (c * sigma / s) ** 2 * sum(a ** (2 * i) * (T - 1 - i) for i in range(T - 1))
     ),
     "three_point": lambda kappa: (
-        [kappa**0.5, -(kappa**0.5), 0],
-        [0.5 / kappa, 0.5 / kappa, 1 - 1 / kappa],
+        np.array([kappa**0.5, -(kappa**0.5), 0]),
+        np.array([0.5 / kappa, 0.5 / kappa, 1 - 1 / kappa]),
     ),
     "poisson_log_p": lambda theta, h, x: np.array(
         [
@@ -394,6 +395,12 @@ UNUSUAL = {
         axis=0
     ),
 }
+
+
+def test_an_answer_that_no_judge_foresaw_does_not_end_the_grading():
+    broken = replace(by_name("three_point"), judge=lambda *_: 1 / 0)
+    call = run.Here({"three_point": solutions.three_point})
+    assert "can make nothing of this answer" in grading.grade(broken, call).text
 
 
 @pytest.mark.parametrize("name", UNUSUAL)

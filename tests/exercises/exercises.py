@@ -82,7 +82,7 @@ EXERCISES = (
         (
             Function(
                 "three_point",
-                lambda rng: [(2.0,), (3.0,), (rng.uniform(4, 9),)],
+                lambda rng: [(2.0,), (3.0,), (1.25,), (rng.uniform(4, 9),)],
                 mistakes=paths.THREE_POINT,
                 judge=paths.judge_three_point,
             ),

@@ -85,6 +85,9 @@ def explained(function, replies, seed, verdict):
     whole = len(replies) == len(cases) and all("value" in reply for reply in replies)
     if not whole or not any(faults(function, replies, seed)):
         return verdict
+    changed = next((fault(function, r, (), None) for r in replies if r["changed"]), None)
+    if changed:
+        return Verdict(WRONG, changed)
     answers = [reply["value"] for reply in replies]
     name = known(function, answers, cases, expected) or inexact(function, answers, expected)
     return Verdict(WRONG, name) if name else verdict

@@ -204,6 +204,8 @@ def stretches(rng):
     cases.append((rng.standard_normal((6, 3)), mixed))
     cases.append((rng.standard_normal((6, 3)) - 700.0, mixed))
     cases.append((rng.standard_normal((6, 3)) + np.array([-900.0, 0.0, -2000.0]), mixed))
+    overtakes = rng.standard_normal((4, 2)) + np.array([[0, -900], [0, 0], [-2000, 0], [0, 0]])
+    cases.append((overtakes, np.array([False, False, False])))  # the last comes back and wins
     return [*cases, (3 * rng.standard_normal((1000, 3)) - 4.0, np.arange(999) % 400 == 399)]
 
 

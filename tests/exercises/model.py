@@ -17,9 +17,10 @@ def theta_of(rng, D, V):
 
 
 def symbols(rng):
-    """(theta, X) from one sequence, one unit and one step upwards."""
+    """(theta, X) from one sequence, one unit and one step upwards; the last lacks a symbol."""
     sizes = [(1, 1, 1, 2), (2, 1, 1, 2), (3, 2, 1, 2), (4, 2, 2, 3), (7, 3, 4, 5)]
-    return [(theta_of(rng, D, V), rng.integers(0, V, (T, N))) for T, N, D, V in sizes]
+    cases = [(theta_of(rng, D, V), rng.integers(0, V, (T, N))) for T, N, D, V in sizes]
+    return [*cases, (theta_of(rng, 2, 5), rng.integers(0, 3, (3, 2)))]
 
 
 def long_and_sharp(rng):
@@ -441,7 +442,8 @@ def counts(rng):
         cases.append((theta, rng.uniform(-1, 1, (N, D)), rng.integers(0, 6, (N, M))))
     cases[1][2][:, 0] = [0, 3]  # no count and some counts are both there, whatever the seed
     few, many = rng.uniform(-1, 1, (2, N, D)), rng.integers(300, 500, (2, N, M))
-    high = theta | {"c": theta["c"] + 6}  # rates near the counts; with those of theta p underflows
+    # rates near the counts; with those of theta p underflows
+    high = {"C": 0.1 * theta["C"], "c": np.full(M, 6.0)}
     return [*cases, (theta, few[0], many[0]), (high, few[1], many[1])]
 
 
@@ -455,12 +457,16 @@ def one_count(log_rate, k):
 
 
 def masses(rng):
-    """A few counts; and a rate near 400, whose powers and factorials overflow."""
+    """A few counts; rates near 400, whose powers and factorials overflow, and near 900."""
     theta = {"C": rng.standard_normal((2, 1)), "c": rng.standard_normal(1)}
     sizes = [(1, 0), (1, 2), (3, 5), (3, 60)]
     cases = [(theta, rng.uniform(-1, 1, (N, 2)), most) for N, most in sizes]
     large = {"C": 0.1 * theta["C"], "c": np.array([6.0])}
-    return [*cases, (large, rng.uniform(-1, 1, (2, 2)), 400)]
+    larger = {"C": 0.01 * theta["C"], "c": np.array([6.8])}  # exp(-r) underflows
+    return [
+        *cases,
+        *((th, rng.uniform(-1, 1, (2, 2)), most) for th, most in [(large, 400), (larger, 900)]),
+    ]
 
 
 def rate(theta, h):

@@ -205,7 +205,8 @@ def all_signs(T):
 def tilts(rng):
     sizes = [(2, 0.5, 0), (2, 0.8, 0), (3, 0.3, 0), (5, 0.6, -800), (5, 0.99, 0)]
     normal = lambda T: rng.standard_normal((T, 2 ** (T - 1)))
-    return [(level + normal(T), all_signs(T), r) for T, r, level in sizes]
+    signs = lambda T: rng.permutation(all_signs(T))  # the paths may come in any order
+    return [(level + normal(T), signs(T), r) for T, r, level in sizes]
 
 
 def tilted(ell, signs, r, weigh=None, ratio=1.0, coins=None):
@@ -345,6 +346,8 @@ def judge_three_point(answer, kappa):
     pair = isinstance(answer, tuple | list) and len(answer) == 2
     if not (pair and all(np.shape(part) == (3,) for part in answer)):
         return "two arrays (3,) are asked, nodes and weights"
+    if not all(isinstance(part, np.ndarray) for part in answer):
+        return "two arrays (3,) are asked, nodes and weights; got lists of the right length"
     x, w = as_law(answer)
     if not np.isclose(w.sum(), 1) or (w < -1e-12).any():
         wanted = "the weights must be probabilities, 0 or larger, with the sum 1"
