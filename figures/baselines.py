@@ -3,6 +3,8 @@ r"""What one would try without an RNN: n-grams, autoregressions, mixtures, Marko
 Each is fitted to the training part; what it chooses, it chooses on validation.
 """
 
+from functools import cache
+
 import autograd.numpy as np
 
 from rnnvae_ref import data, unroll
@@ -125,21 +127,27 @@ def ngram_score(names, n, a, part):
 
 
 def log_probabilities(train, test, n, a, V):
-    counts = [{} for _ in range(n)]  # counts[k][context of k symbols][symbol]
-    for line in train:
-        for k, context, symbol in contexts(line, n):
-            table = counts[k].setdefault(context, {})
-            table[symbol] = table.get(symbol, 0) + 1
-    out = []
+    counts, out = counted(tuple(train), n), []
     for line in test:
         p = 1.0 / V
         for k, context, symbol in contexts(line, n):
-            table = counts[k].get(context, {})
-            p = (table.get(symbol, 0) + a * (p if k else 1.0 / V)) / (sum(table.values()) + a)
+            table, total = counts[k].get(context, ({}, 0))
+            p = (table.get(symbol, 0) + a * (p if k else 1.0 / V)) / (total + a)
             if k == n - 1:
                 out.append(np.log(p))
         out += [np.log(p)] * (len(line) + 1) if n == 0 else []
     return out
+
+
+@cache
+def counted(lines, n):
+    r"""counts[k][context of k symbols] = how often each symbol, and any, follows; for all a."""
+    counts = [{} for _ in range(n)]
+    for line in lines:
+        for k, context, symbol in contexts(line, n):
+            table = counts[k].setdefault(context, {})
+            table[symbol] = table.get(symbol, 0) + 1
+    return [{key: (table, sum(table.values())) for key, table in of_k.items()} for of_k in counts]
 
 
 def contexts(line, n):

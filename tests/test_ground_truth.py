@@ -130,7 +130,7 @@ def test_quadrature_gap_is_the_divergence(emission, transition):
 
 def test_quadrature_equals_kalman_on_linear_gaussian_models():
     for seed in range(2):
-        rnn, theta, X = lively(*linear(D=1, M=2, T=12, seed=seed))
+        rnn, theta, X = lively(*linear(D=1, M=2, T=8, N=2, seed=seed))
         for sigma in (0.2, 1.0):
             assert_allclose(
                 quadrature.log_p(rnn, theta, X, sigma),
@@ -278,7 +278,7 @@ def test_without_noise_every_oracle_is_eq5():
     assert_allclose(kalman.log_p(rnn, theta, X, 0.0), log_likelihood(rnn, theta, X), rtol=1e-12)
     assert_allclose(kalman.K(rnn, theta, X, 0.0), log_likelihood(rnn, theta, X), rtol=1e-12)
     rnn, theta, X = random_model(D=1)
-    assert_allclose(quadrature.log_p(rnn, theta, X, 5e-3), log_likelihood(rnn, theta, X), atol=1e-3)
+    assert_allclose(quadrature.log_p(rnn, theta, X, 1e-2), log_likelihood(rnn, theta, X), atol=1e-4)
 
 
 def test_the_batch_costs_no_more_calls_than_one_sequence():
@@ -366,10 +366,15 @@ def test_b7_what_the_arrow_is_worth():
     )
     best = lambda objective, theta: (
         -fit(
-            lambda th, X, _: objective(th), theta, X, rng=np.random.default_rng(0), method="lbfgs"
+            lambda th, X, _: objective(th),
+            theta,
+            X,
+            rng=np.random.default_rng(0),
+            method="lbfgs",
+            steps=20,
         ).history["objective"][-1]
     )
-    start = {"h1": np.array([[1.0]]), "log_s": np.array([5.0])}
+    start = {"h1": np.array([[1.1]]), "log_s": np.array([4.9])}  # near it: the next test searches
     no_arrow = lambda th: kalman.log_p(rnn, unit(th, np.eye(1), np.zeros((1, 1))), X, 10 * th["q"])
     assert_allclose(-best(no_arrow, start | {"q": np.array(4.0)}), -637.60, atol=5e-3)
     tied = lambda th: log_likelihood(rnn, unit(th, 1 - th["g"], th["g"]), X)

@@ -964,10 +964,16 @@ def test_c6_the_threshold_hardly_depends_on_T():
         found.append(1 / (1 + laplacian / squared_gradient))
         if T == 5:
             rnn, theta = examples.linear()
-            X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 30, sigma=sigma)
-            drawn, squares = noise.small_noise(rnn, theta, X)
+            X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 300, sigma=sigma)
+            drawn, squares = noise.small_noise(rnn, theta, X[:, :4])
             assert_allclose(drawn, laplacian, rtol=1e-9)
-            assert abs(squares.mean() - squared_gradient) < 5 * squares.std(ddof=1) / np.sqrt(30)
+            Lambda = lambda e: np.sum(noise.K_noise(rnn, theta, X, e, 1.0))
+            all_squares = np.sum(
+                grad(Lambda)(np.zeros((T - 1, 1, 1, 300, 1))) ** 2, axis=(0, 1, 2, 4)
+            )
+            assert_allclose(all_squares[:4], squares, rtol=1e-9)
+            error = all_squares.std(ddof=1) / np.sqrt(300)
+            assert abs(all_squares.mean() - squared_gradient) < 5 * error
     assert_allclose(found, [2.0, 1.45, 1.35, 1.31, 1.30], atol=5e-3)
 
 

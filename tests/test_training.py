@@ -48,7 +48,7 @@ def test_fit_reaches_the_truth_of_a_markov_chain(chain, method):
         X,
         rng=np.random.default_rng(2),
         method=method,
-        steps=400,
+        steps=150,
     )
     got, truth = log_likelihood(rnn, result.last, X), log_p.sum(axis=0)
     error = (got - truth).std() / np.sqrt(300)
@@ -356,10 +356,10 @@ def test_the_noise_of_an_objective_comes_from_the_generator_of_fit():
         theta | {"sigma": np.array(0.5)},
         X,
         rng=np.random.default_rng(0),
-        steps=300,
+        steps=150,
         step_size=0.02,
     )
-    assert abs(result.last["sigma"]) < 0.25 and result.reason == "all steps done"
+    assert abs(result.last["sigma"]) < 0.1 and result.reason == "all steps done"
 
 
 def test_progress_shows_on_a_terminal_and_nowhere_else(monkeypatch, capsys, chain):
