@@ -17,8 +17,10 @@ def theta_of(rng, D, V):
 
 
 def symbols(rng):
-    """(theta, X) from one sequence, one unit and one step upwards; the last lacks a symbol."""
-    sizes = [(1, 1, 1, 2), (2, 1, 1, 2), (3, 2, 1, 2), (4, 2, 2, 3), (7, 3, 4, 5)]
+    """(theta, X) from one sequence, one unit and one step upwards; the same shapes with other
+    numbers; the last lacks a symbol.
+    """
+    sizes = [(1, 1, 1, 2), (2, 1, 1, 2), (3, 2, 1, 2), (4, 2, 2, 3), (4, 2, 2, 3), (7, 3, 4, 5)]
     cases = [(theta_of(rng, D, V), rng.integers(0, V, (T, N))) for T, N, D, V in sizes]
     return [*cases, (theta_of(rng, 2, 5), rng.integers(0, 3, (3, 2)))]
 
@@ -310,7 +312,7 @@ LIKELIHOOD = {
 
 
 def truncations(rng):
-    sizes = [(1, 1, 2, 1), (2, 1, 2, 1), (3, 1, 2, 1), (3, 2, 2, 2)]
+    sizes = [(1, 1, 2, 1), (2, 1, 2, 1), (3, 1, 2, 1), (3, 2, 2, 2), (3, 2, 2, 2)]
     sizes += [(6, 3, 4, 0), (6, 3, 4, 2), (6, 3, 4, 3), (6, 3, 4, 9)]
     return [(theta_of(rng, D, V), rng.integers(0, V, T), k) for T, D, V, k in sizes]
 
@@ -459,7 +461,7 @@ def one_count(log_rate, k):
 def masses(rng):
     """A few counts; rates near 400, whose powers and factorials overflow, and near 900."""
     theta = {"C": rng.standard_normal((2, 1)), "c": rng.standard_normal(1)}
-    sizes = [(1, 0), (1, 2), (3, 5), (3, 60)]
+    sizes = [(1, 0), (1, 2), (3, 5), (3, 5), (3, 60)]
     cases = [(theta, rng.uniform(-1, 1, (N, 2)), most) for N, most in sizes]
     large = {"C": 0.1 * theta["C"], "c": np.array([6.0])}
     larger = {"C": 0.01 * theta["C"], "c": np.array([6.8])}  # exp(-r) underflows

@@ -18,7 +18,7 @@ def tables(rng):
     The first path is not the likeliest, so that it is no good stand-in for the largest.
     """
     cases = []
-    for T, P, level in [(1, 2, 0), (2, 2, 0), (3, 5, -1), (4, 8, -800)]:
+    for T, P, level in [(1, 2, 0), (2, 2, 0), (2, 2, 0), (3, 5, -1), (4, 8, -800)]:
         cases.append((level + rng.standard_normal((T, P)), log_weights(rng.standard_normal(P))))
     apart = rng.standard_normal((3, 4)) + np.array([-500.0, 0.0, -900.0, -400.0])
     unlikely = rng.standard_normal((2, 3)) + np.array([0.0, 0.0, 600.0])
@@ -203,7 +203,7 @@ def all_signs(T):
 
 
 def tilts(rng):
-    sizes = [(2, 0.5, 0), (2, 0.8, 0), (3, 0.3, 0), (5, 0.6, -800), (5, 0.99, 0)]
+    sizes = [(2, 0.5, 0), (2, 0.8, 0), (3, 0.3, 0), (3, 0.3, 0), (5, 0.6, -800), (5, 0.99, 0)]
     normal = lambda T: rng.standard_normal((T, 2 ** (T - 1)))
     signs = lambda T: rng.permutation(all_signs(T))  # the paths may come in any order
     return [(level + normal(T), signs(T), r) for T, r, level in sizes]
@@ -466,7 +466,7 @@ PENALTY = {
 def draws(rng):
     """The noise is correlated and of unequal scale, as a sample of any noise may be."""
     cases = []
-    for S, J in [(4, 1), (6, 2), (50, 3)]:
+    for S, J in [(4, 1), (6, 2), (6, 2), (50, 3)]:
         mixing = np.tril(np.ones((J, J))) * np.array([1.0, 0.5, 2.0])[:J]
         eps = rng.standard_normal((S, J)) @ mixing + 0.3
         values = eps @ rng.standard_normal(J) + rng.standard_normal(S) - 2
