@@ -32,15 +32,15 @@ from rnnvae_ref import (
 )
 from rnnvae_ref.laws import TWO_POINT, Normal
 
-T, N, TRUE = 40, 12, 0.5
+T, TRUE = 40, 0.5
 SIGMAS = np.linspace(0.0, 0.75, 16)
 MODELS = {"linear": examples.linear, "tanh": examples.steep}
 NOISES = (0.05, 0.3, 1.0, 3.0)
 LEAST = 0.3  # the emission's scale where quadrature is used
 
 
-def compute(rng, *, seeds=400, steps=0):
-    panels = {transition: curves(rng, transition, draws=seeds) for transition in MODELS}
+def compute(rng, *, seeds=400, steps=0, sequences=12):
+    panels = {kind: curves(rng, kind, draws=seeds, N=sequences) for kind in MODELS}
     return panels | {"own data": [own_data(rng, 1 + k % 2, s) for k in range(60) for s in NOISES]}
 
 
@@ -56,7 +56,7 @@ def own_data(rng, D, sigma):
     return [np.exp(log_p0) @ gain, np.mean(gain > 0)]
 
 
-def curves(rng, transition, draws):
+def curves(rng, transition, draws, N):
     r"""K and log p(X) exactly at every sigma, and at some the Monte-Carlo estimate of K with its
     standard error.
 

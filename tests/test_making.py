@@ -20,22 +20,18 @@ from figures import making, style
 NAME = "fig01_graphical_models"
 
 
-def test_a_pool_gives_the_bytes_that_one_process_gives(tmp_path, capfd):
+def test_a_pool_gives_the_bytes_that_one_process_gives_and_nothing_else(tmp_path, capfd):
     names = [NAME, "fig11_two_readings"]
-    made = dict(
-        zip(
-            names,
-            making.in_pool(names, 2, partial(making.make, folder=tmp_path / "pool")),
-            strict=True,
-        )
-    )
-    assert len(made) == 2
+    pool = making.in_pool(names, 2, partial(making.make, folder=tmp_path / "pool"))
+    made = {record["figure"]: record for record, _ in pool}
     started = capfd.readouterr().out.splitlines()
     assert sorted(started) == [f"{name} .." for name in names]
     for name in names:
-        making.make(name, tmp_path / "here")
-    files = sorted(path.name for path in (tmp_path / "here").iterdir())
-    assert files == sorted(path.name for path in (tmp_path / "pool").iterdir()) and len(files) == 6
+        record = making.make(name, tmp_path / "here")[0]
+        assert record == made[name] and "made" not in record
+    files = [f"{name}.{kind}" for name in names for kind in ("json", "pdf", "png")]
+    for folder in ("here", "pool"):
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == files
     for file in files:
         assert (tmp_path / "here" / file).read_bytes() == (tmp_path / "pool" / file).read_bytes()
 
