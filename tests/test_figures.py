@@ -25,45 +25,11 @@ from rnnvae_ref import (
     predict,
 )
 from rnnvae_ref.training import Fit
-from tests.test_particle_figures import SMALL as PARTICLES
-from tests.test_particle_figures import small_run
-
-SMALL = {
-    "fig01_graphical_models": {},
-    "fig02_two_objectives": {"seeds": 12},
-    "fig03_colour_names": {"seeds": 1, "steps": 200, "sizes": (8, 32)},
-    "fig04_durations": {"seeds": 1, "steps": 300, "sizes": (1,)},
-    "fig05_forecasts": {"seeds": 1, "steps": 100, "sizes": (4,)},
-    "fig06_sigma": {"seeds": 60, "sequences": 6},
-    "fig07_learning_sigma": {"seeds": 2, "steps": 50},
-    "fig08_estimator": {"seeds": 60},
-    "fig09_nile": {"sigmas": (0.0, 30.0, 60.0)},
-    "fig20_one_table": {},
-}
-
-
-def published(name):
-    return json.loads((style.PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))["numbers"]
-
-
-@pytest.fixture(scope="module")
-def fresh():
-    """numbers(name): a small run, computed once."""
-    kept = {}
-
-    def numbers(name):
-        if name in PARTICLES:
-            return small_run(name)
-        if name not in kept:
-            module = importlib.import_module(f"figures.{name}")
-            kept[name] = style.rounded(module.compute(np.random.default_rng(1), **SMALL[name]))
-        return kept[name]
-
-    return numbers
+from tests.small_runs import numbers_of, published, small_run
 
 
 @pytest.mark.parametrize("name", command.NAMES)
-def test_each_figure_draws_from_its_numbers_alone_and_is_published(name, fresh):
+def test_each_figure_draws_from_its_numbers_alone_and_is_published(name):
     module = importlib.import_module(f"figures.{name}")
     record = json.loads((style.PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))
     assert record["headline"] == style.rounded(
@@ -77,7 +43,7 @@ def test_each_figure_draws_from_its_numbers_alone_and_is_published(name, fresh):
     for word in ("See:", "Falsified by:", "Cells:", "Time:"):
         assert word in module.__doc__
     with style.drawing():
-        plt.close(module.plot(json.loads(json.dumps(fresh(name)))))
+        plt.close(module.plot(json.loads(json.dumps(small_run(name)))))
 
 
 def test_no_figure_computes_while_it_plots(monkeypatch):
@@ -134,12 +100,8 @@ def recorded(monkeypatch, module, name):
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig01_only_p_has_the_arrow_to_x_and_q_is_the_posterior_only_without_noise(source, fresh):
-    n = (
-        published("fig01_graphical_models")
-        if source == "published"
-        else fresh("fig01_graphical_models")
-    )
+def test_fig01_only_p_has_the_arrow_to_x_and_q_is_the_posterior_only_without_noise(source):
+    n = numbers_of("fig01_graphical_models", source)
     into_h = {(f"{kind}{t}", f"h{t + 1}") for kind in "hx" for t in (1, 2)}
     into_x = {(f"h{t}", f"x{t}") for t in (1, 2, 3)}
     for row in n.values():
@@ -203,12 +165,8 @@ def test_fig01_a_rollout_that_starts_in_the_middle_goes_on_as_before():
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig02_the_two_objectives_differ_by_rounding_only(source, fresh):
-    n = (
-        published("fig02_two_objectives")
-        if source == "published"
-        else fresh("fig02_two_objectives")
-    )
+def test_fig02_the_two_objectives_differ_by_rounding_only(source):
+    n = numbers_of("fig02_two_objectives", source)
     assert max(n["value_roundings"]) < 100 and max(n["gradient_roundings"]) < 1e4
     assert (
         np.std(n["eq5"]) > 1 and np.std(n["gradient5"]) > 0.1
@@ -216,7 +174,7 @@ def test_fig02_the_two_objectives_differ_by_rounding_only(source, fresh):
     assert source == "fresh" or len(n["eq5"]) == 200
 
 
-def test_fig02_eq15_stays_and_eq5_goes_when_the_kernels_are_taken_away(monkeypatch, fresh):
+def test_fig02_eq15_stays_and_eq5_goes_when_the_kernels_are_taken_away(monkeypatch):
     """The columns of (15) do not come from (5), nor those of (5) from (15): so the figure could
     fail.
     """
@@ -225,7 +183,7 @@ def test_fig02_eq15_stays_and_eq5_goes_when_the_kernels_are_taken_away(monkeypat
     def other(_rnn, theta, X):
         return sum((part**2).sum() for part in theta.values()) + np.zeros(X.shape[1])
 
-    true = fresh("fig02_two_objectives")
+    true = small_run("fig02_two_objectives")
     run = lambda: style.rounded(fig.compute(np.random.default_rng(1), seeds=12))
     with monkeypatch.context() as patched:
         patched.setattr(fig, "K_delta", other)
@@ -267,8 +225,8 @@ def test_fig03_published_order_of_models():
     )
 
 
-def test_fig03_fresh_baselines_do_not_move_and_training_helps(fresh):
-    n = fresh("fig03_colour_names")
+def test_fig03_fresh_baselines_do_not_move_and_training_helps():
+    n = small_run("fig03_colour_names")
     np.testing.assert_allclose(n["baselines"]["0"], np.log2(30), rtol=1e-6)
     for order, value in published("fig03_colour_names")["baselines"].items():
         np.testing.assert_allclose(n["baselines"][order], value, rtol=1e-6)
@@ -360,8 +318,8 @@ def test_fig04_published_bump_lies_between_the_humps_after_long_eruptions():
     )
 
 
-def test_fig04_fresh_baselines_do_not_move_and_the_theorem_of_one_bump_holds(fresh):
-    n = fresh("fig04_durations")
+def test_fig04_fresh_baselines_do_not_move_and_the_theorem_of_one_bump_holds():
+    n = small_run("fig04_durations")
     for name, value in published("fig04_durations")["baselines"].items():
         np.testing.assert_allclose(n["baselines"][name], value, rtol=1e-5)
     assert n["chosen"]["test"] < n["baselines"]["two Gaussians"]
@@ -486,8 +444,8 @@ def test_fig05_coverage_counts_the_points_to_come():
     assert fig.coverage({"fans": fans, "truth": truth}, "RNN", 0, 3) == 0.5
 
 
-def test_fig05_fresh_baselines_and_fans(fresh):
-    n = fresh("fig05_forecasts")
+def test_fig05_fresh_baselines_and_fans():
+    n = small_run("fig05_forecasts")
     for seen, orders in published("fig05_forecasts")["AR"].items():
         for p, value in orders.items():
             np.testing.assert_allclose(n["AR"][seen][p], value, rtol=1e-5)
@@ -609,8 +567,8 @@ def test_fig05_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig06_K_falls_and_the_truth_rises(source, fresh):
-    n = published("fig06_sigma") if source == "published" else fresh("fig06_sigma")
+def test_fig06_K_falls_and_the_truth_rises(source):
+    n = numbers_of("fig06_sigma", source)
     from figures.fig06_sigma import SIGMAS
 
     for name in ("linear", "tanh"):
@@ -634,11 +592,11 @@ def test_fig06_K_falls_and_the_truth_rises(source, fresh):
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig06_noise_never_helps_on_the_models_own_data(source, fresh):
+def test_fig06_noise_never_helps_on_the_models_own_data(source):
     """B9 beside B3: of 240 average changes of K none is above 0, though on single sequences many
     are.
     """
-    n = published("fig06_sigma") if source == "published" else fresh("fig06_sigma")
+    n = numbers_of("fig06_sigma", source)
     gain, rises = np.array(n["own data"]).T
     assert (
         len(gain) == 240 and gain.max() < 0 and 0.05 < rises.mean() < 0.3 and (rises > 0).sum() > 40
@@ -672,12 +630,8 @@ def test_fig06_the_error_of_its_quadrature_is_small():
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig07_K_drives_sigma_to_zero_and_the_truth_to_its_maximiser(source, fresh):
-    n = (
-        published("fig07_learning_sigma")
-        if source == "published"
-        else fresh("fig07_learning_sigma")
-    )
+def test_fig07_K_drives_sigma_to_zero_and_the_truth_to_its_maximiser(source):
+    n = numbers_of("fig07_learning_sigma", source)
     assert np.abs(n["K"][-1]).max() < 1e-2 and n["best"] > 0.3
     assert np.abs(np.abs(n["log_p"][-1]) - n["best"]).max() < (
         1e-3 if source == "published" else 2e-2
@@ -688,15 +642,11 @@ def test_fig07_K_drives_sigma_to_zero_and_the_truth_to_its_maximiser(source, fre
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig07_the_maximiser_is_the_best_of_a_fine_grid(source, fresh):
+def test_fig07_the_maximiser_is_the_best_of_a_fine_grid(source):
     from figures import fig07_learning_sigma as fig
     from rnnvae_ref import examples, kalman, sample
 
-    n = (
-        published("fig07_learning_sigma")
-        if source == "published"
-        else fresh("fig07_learning_sigma")
-    )
+    n = numbers_of("fig07_learning_sigma", source)
     rnn, theta = examples.linear()
     X = sample(
         rnn,
@@ -725,10 +675,10 @@ def test_fig07_copies_side_by_side_move_as_they_would_alone():
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig08_error_falls_like_one_over_the_root_of_S(source, fresh):
+def test_fig08_error_falls_like_one_over_the_root_of_S(source):
     from figures.fig08_estimator import SIZES
 
-    n = published("fig08_estimator") if source == "published" else fresh("fig08_estimator")
+    n = numbers_of("fig08_estimator", source)
     repetitions = 200 if source == "published" else 60
     for errors, spread in zip(n["errors"], n["spread"], strict=True):
         ratio = np.array(errors) * np.sqrt(SIZES) / spread
@@ -739,8 +689,8 @@ def test_fig08_error_falls_like_one_over_the_root_of_S(source, fresh):
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig09_the_values_of_the_nile(source, fresh):
-    n = published("fig09_nile") if source == "published" else fresh("fig09_nile")
+def test_fig09_the_values_of_the_nile(source):
+    n = numbers_of("fig09_nile", source)
     assert (
         np.argmax(n["K"]) == 0
         and (np.diff(n["K"]) < 0).all()
@@ -821,7 +771,7 @@ def test_compare_does_not_pass_when_there_is_nothing_to_compare(tmp_path, monkey
     [(["--compare"], 1.05, 0), (["--compare"], 1.2, 1), ([], 1.05, 0), ([], 1.2, 0)],
 )
 def test_the_exit_code_of_compare_says_whether_a_number_lies_outside(
-    tmp_path, monkeypatch, fresh, code, words
+    tmp_path, monkeypatch, code, words, fresh
 ):
     headlines(
         tmp_path, monkeypatch, {"a": 1.0, "b": 1.0, "c": 1.0}, {"a": fresh, "b": fresh, "c": fresh}
@@ -896,8 +846,8 @@ def resampled_by_hand(x, signs, R, Q):
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig20_every_objective_reduces_the_table_as_it_is_drawn(source, fresh):
-    n = published("fig20_one_table") if source == "published" else fresh("fig20_one_table")
+def test_fig20_every_objective_reduces_the_table_as_it_is_drawn(source):
+    n = numbers_of("fig20_one_table", source)
     sums, across = np.sum(n["ell"], axis=0), [log_mean_exp(row) for row in n["ell"]]
     wanted = {"down": sums, "across": across, "5": sum(n["without noise"])}
     wanted |= {"14": np.mean(sums), "16": np.mean(sums), "17": sum(across)}
@@ -924,8 +874,8 @@ def sticky(ell, rho):
 
 
 @pytest.mark.parametrize("source", ["published", "fresh"])
-def test_fig20_its_table_is_that_of_three_years_of_the_nile_and_17_is_above_log_p(source, fresh):
-    n = published("fig20_one_table") if source == "published" else fresh("fig20_one_table")
+def test_fig20_its_table_is_that_of_three_years_of_the_nile_and_17_is_above_log_p(source):
+    n = numbers_of("fig20_one_table", source)
     assert n["x"] == [824.0, 702.0, 1120.0]  # 1914 to 1916
     assert {*zip(*n["signs"], strict=True)} == {*itertools.product((-1.0, 1.0), repeat=2)}
     for column, (second, third) in enumerate(zip(*n["signs"], strict=True)):

@@ -2,8 +2,6 @@
 small run.
 """
 
-import functools
-import importlib
 import json
 
 import numpy as np
@@ -14,35 +12,7 @@ from figures import fig13_fork as fork
 from figures import fig16_two_particles as two
 from rnnvae_ref import RNN, Gaussian, data, examples, kalman, particles, table
 from rnnvae_ref.training import Fit
-
-SMALL = {
-    "fig10_gap": {"seeds": 400},
-    "fig11_two_readings": {},
-    "fig12_halves_meet": {"seeds": 400, "sizes": (1, 4, 16, 64)},
-    "fig13_fork": {"seeds": 1, "steps": 400},
-    "fig14_collapse": {"seeds": 3},
-    "fig15_sticky": {"seeds": 1},
-    "fig16_two_particles": {"seeds": 1, "steps": 100},
-    "fig17_names_particles": {"seeds": 1, "steps": 60},
-    "fig18_symbols": {"seeds": 1, "steps": 10, "sizes": (2,), "starts": 2},
-    "fig19_another_q": {"steps": 20, "sigmas": (0.0, 0.4), "models": ("tanh",)},
-}
-
-
-def published(name):
-    return json.loads((style.PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))["numbers"]
-
-
-def numbers_of(name, source):
-    return published(name) if source == "published" else small_run(name)
-
-
-@functools.cache
-def small_run(name):
-    """Computed once for all tests, those of test_figures.py included."""
-    module = importlib.import_module(f"figures.{name}")
-    return style.rounded(module.compute(np.random.default_rng(1), **SMALL[name]))
-
+from tests.small_runs import numbers_of, published
 
 SOURCES = pytest.mark.parametrize("source", ["published", "fresh"])
 

@@ -8,7 +8,7 @@ import pytest
 from figures import baselines
 from figures import fig18_symbols as symbols
 from figures import fig19_another_q as another
-from tests.test_particle_figures import numbers_of, published
+from tests.small_runs import numbers_of, published
 
 STUDY = "fig18_symbols_study"
 
