@@ -8,8 +8,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402, I001
 import pytest  # noqa: E402
 
-from figures.making import cores  # noqa: E402
-from tests import small_runs  # noqa: E402
 from tests.models import EMISSIONS, TRANSITIONS, random_model  # noqa: E402
 
 
@@ -18,12 +16,14 @@ collect_ignore = ["benchmarks"]  # `make bench`: its opponents are not installed
 
 @pytest.fixture(scope="session", autouse=True)
 def _small_runs_ahead(request):
-    """Where most tests were asked for and there is a core for it."""
-    figures = sum("figures.py::" in item.nodeid for item in request.session.items)
-    pool = small_runs.begin() if cores() > 1 and figures > 100 else None
-    yield
-    if pool:
-        pool.shutdown(wait=False, cancel_futures=True)
+    """Where most tests of the figures were asked for."""
+    if sum("figures.py::" in item.nodeid for item in request.session.items) < 100:
+        yield
+        return
+    from tests import small_runs
+
+    with small_runs.begun():
+        yield
 
 
 @pytest.fixture(autouse=True)

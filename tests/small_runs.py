@@ -2,6 +2,7 @@
 process of its own, while other tests run.
 """
 
+import contextlib
 import functools
 import importlib
 import json
@@ -55,10 +56,14 @@ def numbers_of(name, source):
     return published(name) if source == "published" else small_run(name)
 
 
-def begin():
-    """Start all of them; returns the pool."""
-    pool = ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), initializer=making.begin_process, initargs=(2,)
-    )
+@contextlib.contextmanager
+def begun():
+    """All of them are on the way, where there is a second core for it."""
+    if making.cores() == 1:
+        yield
+        return
+    new = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(1, new, initializer=making.begin_process, initargs=(2,))
     AHEAD.update({name: pool.submit(computed, name) for name in SMALL})
-    return pool
+    yield
+    pool.shutdown(wait=False, cancel_futures=True)

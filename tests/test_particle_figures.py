@@ -345,7 +345,7 @@ def test_fig16_choices_do_not_see_the_test_part(monkeypatch):
         X[real.test] = np.random.default_rng(5).normal(size=X[real.test].shape)
         return type(real)(X, real.train, real.validation, real.test, real.mean, real.scale)
 
-    run = lambda: two.one_series(np.random.default_rng(0), "duration_minutes", two.LIVE, 2, 40)
+    run = lambda: two.one_series(np.random.default_rng(0), "duration_minutes", two.LIVE, 2, 10)
     honest = run()
     monkeypatch.setattr(two.data, "old_faithful", spoiled)
     blind = run()
