@@ -401,6 +401,8 @@ def once(rng, module, name, get):
         and (arguments["eps"] is None) != (arguments["sigma"] is None)
     ):
         arguments |= {"eps": good["eps"], "sigma": good["sigma"]}
+    if name == "expected_log_likelihood":  # the posterior's weights, or nothing
+        arguments["log_w"] = good["log_w"]
     if arguments.get("eps", 0) is None:
         arguments = {n: None if n == "log_w" else a for n, a in arguments.items()}
     what, never, chance = "legal", False, rng.random()
