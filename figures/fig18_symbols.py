@@ -319,9 +319,10 @@ def kinds(figure):
     point = lambda label, marker, colour: line(
         label, ls="", marker=marker, mfc="none", color=colour
     )
-    known = [line("proved: one particle is never below", color=style.EXACT)]
-    known += [line("written down, its parameters", ls="", marker="D", color=style.BASELINE)]
-    known += [point("best found, one particle", "o", style.RNN)]
+    known = [line("proved: one particle, D = 2, is never below", color=style.EXACT)]
+    known += [point("written down; so many parameters", "D", style.BASELINE)]
+    known += [point("best one particle a search found", "o", style.RNN)]
+    known += [line("trained: a run (thick: the median)", ls="", marker="_", ms=9, color="k")]
     known += [
         line(f"trained: {k}", ls="", marker="_", ms=9, mew=3, color=c) for k, c in COLOURS.items()
     ]
@@ -373,11 +374,15 @@ def panels_of(numbers):
         after = {
             f"{start[k[0]]} {k[3:]}": [row[1] for row in v] for k, v in numbers["basin"].items()
         }
-        panels["random successors: nats above the truth"] = rows(numbers["random"] | as_rnn)
-        panels["from the written-down point, disturbed: nats an answer"] = rows(after)
-        panels["help texts: bits or nats a symbol above one particle's median"] = rows(
-            gained(numbers)
+        panels["random successors, best of 5 searches; RNN: trained; nats above the truth"] = rows(
+            numbers["random"] | as_rnn
         )
+        panels["trained from the written-down point, disturbed: nats an answer above the truth"] = (
+            rows(after)
+        )
+        panels[
+            "help texts, trained: bits a character, nats a word, above one particle's median"
+        ] = rows(gained(numbers))
     return panels
 
 
