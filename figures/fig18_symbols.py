@@ -158,7 +158,7 @@ def train(rnn, theta, sets, equation, rng, steps, scored, **settings):
     loss = lambda theta, part: np.mean(
         scored(sets[part][1] - MIXTURE[equation](rnn, theta, sets[part][0]))
     )
-    objective = lambda theta, X, _: np.sum(MIXTURE[equation](rnn, theta, X), axis=0)
+    objective = lambda theta, X, _: MIXTURE[equation](rnn, theta, X).sum(axis=0)
     settings = {
         "step_size": 0.03,
         "validate": lambda theta: -loss(theta, "validation"),

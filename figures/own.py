@@ -53,7 +53,7 @@ def train(name, L, apart, task, args):
     rnn, rng = RNN(emission, args.hidden, L), np.random.default_rng(args.seed)
     steps = particles.per_step_mixture_steps  # with one particle Eq. (17) is Eq. (5)
     scored = lambda theta, part: score(lambda X: steps(rnn, theta, X), part)
-    sums = lambda theta, X, _: np.sum(steps(rnn, theta, X), axis=0)
+    sums = lambda theta, X, _: particles.per_step_mixture(rnn, theta, X)
     validate = lambda theta: scored(theta, "validation") * (1 if args.column else -1)
     print(f"{name}, at most {args.steps} steps ..", flush=True)
     run = fit(sums, rnn.init(rng, apart=apart), X, rng=rng, steps=args.steps, validate=validate)
