@@ -8,7 +8,7 @@ afterwards to save time: all curves are nearly flat by then); all seeds shown. T
 added afterwards: one particle from `init(apart=True)`, the start that the particles have, and one
 particle from the usual start whose emission has two bumps (`baselines.two_bumps`). The study has
 the particles from the usual start, and one particle with D = 8 and 32, too. Known: the truth scores
-+0.1905 nats a step; one particle with a one-bump emission, of any size and from any start, at most
++0.1905 nats a step; one noise-free particle with a one-bump emission, of any size and from any start, at most
 -1.4239; the trajectory mixture (26) of such particles with L = 2, of any size, at most -1.4231
 (with L = 4 at most -1.4206). See: Eq. (17) with two particles and D = 4, 38 parameters, reaches the
 truth, as a written-down model with D = 2 and 16 parameters does. One particle with one bump stays
