@@ -94,7 +94,8 @@ def plot(n):
 
 
 def main(words=None):
-    parser = argparse.ArgumentParser("python -m figures.own", description=__doc__.split("\n\n")[2])
+    about = __doc__ and __doc__.split("\n\n")[2]
+    parser = argparse.ArgumentParser("python -m figures.own", description=about)
     parser.add_argument("file", help="UTF-8: a sequence a line; or a CSV file in order of time")
     parser.add_argument("--no-header", dest="header", action="store_false", help="numbers alone")
     parser.add_argument("--column", default="", help="its name; without header its number")

@@ -55,7 +55,7 @@ import nothing_of_the_kind
 %matplotlib inline
 !pip install torch
 print(trajectory(None, None))
-assert log_softmax(np.zeros(2)).sum() == 1.0, "my own test"
+log_softmax(np.zeros(2)).sum() == 1.0 or 1 / 0  # my own test
 name = int("your name?")
 import sys; sys.exit()
 """
@@ -68,7 +68,7 @@ def test_leftovers_are_left_out_with_a_warning_and_all_else_is_graded(tmp_path):
     for line, part in [
         (1, "ModuleNotFoundError"),
         (4, "TypeError"),
-        (5, "my own test"),
+        (5, "ZeroDivisionError"),
         (6, "invalid literal"),
     ]:
         assert any(f"line {start + line}, `" in text and part in text for text in warnings), (
