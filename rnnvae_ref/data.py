@@ -148,7 +148,7 @@ def series(path, columns, split=(0.5, 0.7), *, header=True, delimiter=None, deci
         wanted = 'header must be True or False, decimal "." or ",", and rows a slice or None'
         raise ValueError(f"{wanted}; got {header!r}, {decimal!r} and {rows!r}")
     table = _table(path, delimiter, decimal)
-    names = table.pop(0)[1] if header else [str(k) for k in range(len(table[0][1]))]
+    names = table.pop(0)[1] if header else [*map(str, range(len(table[0][1])))]
     by_name = any(isinstance(name, str) for name in columns)
     numbers = np.isfinite([_number(name, decimal) for name in names]).all()
     if header and numbers and not by_name:
@@ -177,7 +177,7 @@ def membrane(every=4):
     check_count("every", every, most=86)  # which leaves 100 of the 8600 values
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     if not path.exists():
-        why = "this matplotlib comes without its sample data, unlike that from pip"
+        why = "this matplotlib lacks its sample data, unlike that from pip"
         raise FileNotFoundError(f"{path} is missing: {why}")
     volts = np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
     return _series(100.0 * volts, (0.55, 0.7), path, ["potential"])
@@ -205,7 +205,7 @@ def pad(sequences):
 def windows(X, length):
     r"""One long series (T, 1, M) in pieces, (length, T // length, M); a rest is dropped."""
     if not plain_array(X) or X.ndim != 3 or X.shape[1] != 1:
-        raise ValueError(f"X must be one long series, (T, 1, M); got {describe(X)}")
+        raise ValueError(f"X must be one series, (T, 1, M); got {describe(X)}")
     check_count("length", length, most=len(X))
     N = len(X) // length
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
@@ -320,7 +320,7 @@ def documentation(level="words", vocabulary=500):
         from pydoc_data.topics import topics
     except ImportError as error:
         missing = "this Python comes without pydoc_data, its help texts"
-        raise ImportError(f"{missing}; the one from python.org has them") from error
+        raise ImportError(f"{missing}; that from python.org has them") from error
     text = "".join(topics[name] for name in sorted(topics))
     parts = re.findall(r"\w+|[^\w\s]", text) if level == "words" else [*text]
     ends = [round(share * len(parts)) for share in (0.8, 0.9)]

@@ -126,8 +126,8 @@ def _categorical(theta, hidden):
     check_count("hidden", hidden, least=D)
     # 1 where an axis has D entries
     axes = {"h1": (0, 1), "W": (1, 1), "U": (0, 1), "b": (1,), "C": (1, 0), "c": (0,)}
-    more = {key: [(0, i * (hidden - D)) for i in row] for key, row in axes.items()}
-    theta = {key: np.pad(value, more[key]) for key, value in _arrays(theta).items()}
+    more = {k: [(0, i * (hidden - D)) for i in row] for k, row in axes.items()}
+    theta = {k: np.pad(value, more[k]) for k, value in _arrays(theta).items()}
     return RNN(Categorical(len(theta["c"])), hidden, particles=L), theta
 
 

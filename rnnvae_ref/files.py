@@ -46,7 +46,7 @@ def load(path, rnn=None, data=None):
         with _naming(path):
             kept = _data(saved, arrays)
             others = {"rnn", *_kept(saved, kept)}
-            theta = {key: arrays[key] for key in arrays.files if key not in others}
+            theta = {k: arrays[k] for k in arrays.files if k not in others}
             saved.check(theta)
     if data is not None and _units(data) != _units(kept):
         raise ValueError(f"{path} was saved with {_units(kept)}, not with {_units(data)}")

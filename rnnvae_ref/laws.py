@@ -64,7 +64,7 @@ class Discrete:
         if slack > 0.25 * np.diff(np.sort(self.nodes)).min(initial=np.inf):
             wanted = "sigma, or the gap between the nodes, must be larger to tell them apart"
             raise ValueError(f"{wanted}; got {untraced(sigma)}")
-        distance = np.abs(np.expand_dims(untraced(eps), -1) - np.array(self.nodes))
+        distance = np.abs(untraced(eps)[..., None] - np.array(self.nodes))
         log_weight = np.log(self.weights)[distance.argmin(axis=-1)]
         return np.sum(np.where(distance.min(axis=-1) < slack, log_weight, -np.inf), axis=-1)
 

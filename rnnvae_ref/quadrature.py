@@ -40,8 +40,8 @@ def log_p_steps(rnn, theta, X, sigma, points=None):
         filtered = joint - steps[-1]
         _check_ends(filtered, t)
         if t < len(X) - 1:
-            log_move = _transition(rnn, theta, nodes[t], nodes[t + 1], x, sigma, dh)
-            a = log_sum_exp(filtered + log_move, axis=1)
+            move = _transition(rnn, theta, nodes[t], nodes[t + 1], x, sigma, dh)
+            a = log_sum_exp(filtered + move, axis=1)
     return np.array(steps)
 
 
@@ -85,8 +85,8 @@ def _marginals(rnn, theta, nodes, X, sigma, dh):
     r"""log q(h_t | x_<t) of every step under the dynamics alone, a list of (G, N)."""
     a = [np.zeros((1, X.shape[1]))]
     for t in range(len(X) - 1):
-        log_move = _transition(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
-        a.append(log_sum_exp(a[-1] + log_move, axis=1))
+        move = _transition(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
+        a.append(log_sum_exp(a[-1] + move, axis=1))
     return a
 
 

@@ -228,7 +228,7 @@ def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp
     monkeypatch.setattr(matplotlib, "get_data_path", lambda: str(tmp_path))
     with pytest.raises(
         FileNotFoundError,
-        match=r"membrane\.dat is missing: this matplotlib comes without its sample data",
+        match=r"membrane\.dat is missing: this matplotlib lacks its sample data",
     ):
         data.membrane()
 
@@ -452,7 +452,7 @@ def test_windows_cut_a_series_in_order():
         data.windows(X, 7), X
     )
     for wrong in (np.zeros((7, 2, 1)), np.zeros((7, 1)), [1.0, 2.0]):
-        with pytest.raises(ValueError, match=r"X must be one long series, \(T, 1, M\); got"):
+        with pytest.raises(ValueError, match=r"X must be one series, \(T, 1, M\); got"):
             data.windows(wrong, 3)
     for length in (0, 2.5):
         with pytest.raises(ValueError, match="length must be a whole number, 1 to 7"):
