@@ -11,6 +11,7 @@ from functools import partial
 
 from figures import style
 from figures.making import NAMES, cores, in_pool, make, seconds_published, up_to_date
+from rnnvae_ref.__main__ import quietly
 
 
 def show(record, seconds):
@@ -139,7 +140,7 @@ def make_all(args):
 
 def finish():
     try:
-        outside = main()
+        outside = quietly(main)
     except KeyboardInterrupt:
         raise SystemExit("interrupted; the figures that were finished are kept") from None
     except BrokenProcessPool:

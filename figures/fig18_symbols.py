@@ -10,7 +10,8 @@ one. So the claim of Section 3.1 holds for what exists, not for what is found. B
 the fork in symbols (C17), nats a step.
 Falsified by: one particle with D = 2 below the floor; written-down parameters that lose more than
 1e-6; or, against the second half, a median of Eq. (17) lower than that of *one particle from the
-same start* by more than the spread of the seeds (it is not, in the study).
+same start* by more than the spread of the seeds (in the study it is not; two
+seeds, as here, say little).
 
 Protocol: 1500 sequences of 20 to train, 300 to choose the stopping step, 500 to test; Adam, step
 size 0.03 (0.01 was tried on two seeds and was worse in all settings), batches of 32, 1500 steps,

@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 
 from figures import baselines, style
 from rnnvae_ref import RNN, Categorical, Gaussian, data, fit, forecast, particles, sample, save
+from rnnvae_ref.__main__ import quietly
 
 PARTS, UNITS = ("train", "validation", "test"), ("nats a step", "bits a character")
 SYMBOLS, LAST = 150_000, slice(-5000, None)
@@ -111,11 +112,18 @@ def main(words=None):
         with style.drawing():
             style.write({"figure": name, "numbers": style.rounded(n)}, plot(n), style.OUT, ("png",))
         save(style.OUT / f"{name}.npz", *model)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
     rows = [f"{v:9.4f} {UNITS['drawn' in n]}  {row}" for row, v in n["test"].items()]
-    print(*n.get("drawn", []), *rows, f"chosen: {n['best']}; {style.OUT / name}.*", sep="\n")
+    print(
+        *n.get("drawn", []),
+        *rows,
+        f"chosen on validation: {n['best']}; {style.OUT / name}.*",
+        sep="\n",
+    )
 
 
 if __name__ == "__main__":
-    main()
+    quietly(main)

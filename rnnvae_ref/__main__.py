@@ -81,7 +81,8 @@ def line(row):
 
 def described(e):
     r"""One equation: statement, place, source with that of its steps, setting of the value."""
-    lines = [f"Eq. ({e.number}), Section {e.section}:  {e.says}"]
+    place = "Appendix A" if e.section == "A" else f"Section {e.section}"
+    lines = [f"Eq. ({e.number}), {place}:  {e.says}"]
     module = e.name.split(".")[0]
     lines.append(f"function: {e.name}, rnnvae_ref/{module}.py:{e.line}")
     if paper.checkout():
@@ -89,16 +90,16 @@ def described(e):
     return [*lines, "", *e.sources(), e.block]
 
 
-def command():
-    r"""`main`, which ends quietly where the reader of its output has gone (`| head -4`)."""
+def quietly(run):
+    r"""run(), or 0 where the reader of its output has gone (`| head -4`)."""
     try:
-        wrong = main()
+        result = run()
         sys.stdout.flush()
+        return result
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        wrong = 0
-    return 1 if wrong else 0
+        return 0
 
 
 if __name__ == "__main__":
-    sys.exit(command())
+    sys.exit(1 if quietly(main) else 0)

@@ -437,9 +437,8 @@ def _numbers(path, table, at, names, decimal):
         field = table[gaps[0]][1][k]
         raise ValueError(
             f"{path}, line {where}: column {names[k]!r} must hold a finite number; "
-            f"got {repr(field) if field else 'nothing'}; cut the series with "
-            "rows=slice(a, b), or read its parts and join them with data.pad; a decimal "
-            "comma needs decimal=','"
+            f"got {repr(field) if field else 'nothing'}; cut the series with rows=slice(a, b), or "
+            "join its parts with data.pad; a decimal comma needs decimal=',' (or --decimal ,)"
         )
     return values
 

@@ -227,8 +227,7 @@ def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp
     assert -90 < raw.min() < -20 and 0 < raw.max() < 90  # millivolts, with spikes
     monkeypatch.setattr(matplotlib, "get_data_path", lambda: str(tmp_path))
     with pytest.raises(
-        FileNotFoundError,
-        match=r"membrane\.dat is missing: this matplotlib lacks its sample data",
+        FileNotFoundError, match=r"membrane\.dat is missing: this matplotlib lacks its sample data"
     ):
         data.membrane()
 
@@ -268,8 +267,8 @@ CSV = {
     f"line 2: {NOT_FINITE}'nan'": "value\nnan\n2\n3\n4\n",
     f"line 2: {NOT_FINITE}'inf'": "value\ninf\n2\n3\n4\n",
     f"line 2: {NOT_FINITE}'1_0'": "value\n1_0\n2\n3\n4\n",
-    rf"line 2, 6, 7: {NOT_FINITE}'\?'; cut the series with rows=slice\(a, b\), or read its parts "
-    "and join them with data.pad": "value\n?\n2\n3\n4\nNA\n\t\n3\n",
+    rf"line 2, 6, 7: {NOT_FINITE}'\?'; cut the series with rows=slice\(a, b\), or join its parts "
+    "with data.pad": "value\n?\n2\n3\n4\nNA\n\t\n3\n",
     r"line 3: 1 fields with ',' between, the first line has 2": "b,value\n1,2\n2\n3,4\n5,6\n",
     "line 3: 2 fields with ',' between, the first line has 1; a decimal comma needs decimal=','": (
         "value\n1\n1,5\n2\n3\n"

@@ -69,7 +69,7 @@ def test_a_names_file_is_trained_on_scored_saved_and_drawn_from(names, capsys):
     assert kept.alphabet == text.alphabet and "q" in text.alphabet and len(n["drawn"]) == 12
     for row, value in n["test"].items():
         assert f"{value:9.4f} bits a character  {row}\n" in out
-    assert f"chosen: {n['best']}" in out and all(line in out for line in n["drawn"])
+    assert f"chosen on validation: {n['best']}" in out and all(line in out for line in n["drawn"])
     axis = own.plot(n).axes[0]
     assert axis.get_xlabel().startswith("bits a character, held out")
     assert [label.get_text() for label in axis.get_yticklabels()] == [*n["test"]]
