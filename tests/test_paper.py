@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,11 @@ def test_each_number_leads_to_its_derivation(e):
         f"### Eq. ({e.number})" in (ROOT / file).read_text(encoding="utf-8")
         and anchor == f"eq-{e.number}"
     )
+
+
+def test_a_command_ends_quietly_where_its_reader_has_gone(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert __main__.quietly(lambda: 3) == 3 and __main__.quietly(lambda: print("a line")) == 0
