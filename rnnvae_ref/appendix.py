@@ -3,8 +3,9 @@ r"""Appendix A, Eqs. (18)-(26): the derivation with L particles, line by line, e
 Particle l is a model of its own, with its own h_1^l and all else shared; Eq. (18) redefines p(X) as
 the equal-weight mixture of these L models. With P noise paths for one particle there are P^L for
 all together, so this is for small T, D, L. Every line takes (rnn, theta, X, sigma, p, q) with the
-discrete noise laws p of the model and q of the inference, on the same nodes; all but (22) give
-log p(X), nats per sequence, (N,).
+discrete noise laws p of the model and q of the inference, on the same nodes; all but (22) and
+`jensen` give log p(X), nats per sequence, (N,). X without padding and sigma other than 0, but for
+(18) and (25).
 """
 
 from dataclasses import replace
@@ -13,7 +14,8 @@ import autograd.numpy as np
 
 from rnnvae_ref import enumeration
 from rnnvae_ref.inference import log_joint, log_q
-from rnnvae_ref.numerics import check_count, increments, log_mean_exp, log_sum_exp
+from rnnvae_ref.laws import Discrete, check_law
+from rnnvae_ref.numerics import check_count, increments, log_mean_exp, log_sum_exp, untraced
 from rnnvae_ref.rnn import F, check_model, prepare
 
 MOST_JOINT_PATHS = 1 << 20
@@ -86,7 +88,8 @@ def eq26(rnn, theta, X, sigma, p, q):
     """
     log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
     q_H = np.exp(np.sum(log_weight, axis=0))
-    return np.log(np.sum(q_H * np.mean(np.exp(log_ratio), axis=0), axis=0))
+    top = np.max(untraced(log_ratio), axis=(0, 1))  # exp of it may be too large or small
+    return top + np.log(np.sum(q_H * np.mean(np.exp(log_ratio - top), axis=0), axis=0))
 
 
 def jensen(rnn, theta, X, sigma, p, q):
@@ -106,6 +109,7 @@ def single_particles(rnn, theta):
 
 def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
     r"""log p(H_l, X) / q(H_l|X) and log q(H_l|X) of each particle on each path, (L, P, N)."""
+    check_law("law (or p, q)", p, (Discrete,))
     prepare(rnn, theta, X)
     eps, _ = enumeration.paths(q, len(X), rnn.hidden)
     ratios, weights = [], []

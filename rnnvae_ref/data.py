@@ -46,7 +46,10 @@ class Text:
             raise ValueError(f"lines must be a list of strings; got {describe(lines)}")
         if not isinstance(end, (bool, type(None))):
             raise ValueError(f"end must be True, False or None; got {describe(end)}")
+        ended = self.lines if end is None else end
         place = {symbol: v for v, symbol in enumerate(self.alphabet)}
+        if ended and END not in place:
+            raise ValueError(f"end must be False: {END!r} is not in the alphabet {self.alphabet!r}")
         for line in lines:
             if self.lines and END in line:
                 wanted = f"{END!r} ends a sequence and must not be in one"
@@ -55,7 +58,6 @@ class Text:
             if unknown:
                 found = f"{min(unknown)!r} in {line!r}"
                 raise ValueError(f"{found} is not in the alphabet {self.alphabet!r}")
-        ended = self.lines if end is None else end
         return pad([[place[symbol] for symbol in line + END * ended] for line in lines])
 
     def decode(self, X):
@@ -88,9 +90,10 @@ class Series:
 
     def encode(self, values):
         r"""Other values in the units of the file, (T,) or (T, M), to X, (T, 1, M)."""
-        found = np.asarray(values)
+        found = np.asanyarray(values)
         found = found[:, None] if found.ndim == 1 else found
-        fits = found.dtype.kind in "iuf" and found.shape[1:] == self.mean.shape
+        numbers = plain_array(found) and found.dtype.kind in "iuf"
+        fits = numbers and found.shape[1:] == self.mean.shape
         if not fits or not found.size or not np.isfinite(found).all():
             wanted = f"values must be finite numbers, (T, {len(self.mean)})"
             raise ValueError(f"{wanted}; got {describe(values)}")
@@ -186,13 +189,14 @@ def membrane(every=4):
 def pad(sequences):
     r"""Sequences of unequal lengths to (T, N) integers, -1 at ends, or (T, N, M) floats, NaN."""
     many = isinstance(sequences, (list, tuple)) or np.ndim(sequences) > 0
-    sequences = [np.asarray(s) for s in sequences] if many else []
+    sequences = [np.asanyarray(s) for s in sequences] if many else []
     if not sequences or min(s.size for s in sequences) == 0:
         raise ValueError("sequences must hold at least one sequence, and none may be empty")
     first = sequences[0]
     kinds = (1, "i"), (1, "u"), (2, "f")
     for n, s in enumerate(sequences):
-        if (s.ndim, s.dtype.kind) not in kinds or s.shape[1:] != first.shape[1:]:
+        fits = plain_array(s) and (s.ndim, s.dtype.kind) in kinds
+        if not fits or s.shape[1:] != first.shape[1:]:
             wanted = "all (T,) integers, or all (T, M) floats with one M"
             raise ValueError(f"sequences must be {wanted}; sequence {n} is {describe(s)}")
     padding = -1 if first.ndim == 1 else np.nan

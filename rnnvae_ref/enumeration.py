@@ -27,7 +27,7 @@ def paths(law, T, D):
         most = int(np.log(MOST_PATHS) / np.log(n))
         many = f"{n} nodes in (T-1) D = {places} places make more than {MOST_PATHS} paths"
         raise ValueError(f"{many}; with {n} nodes (T-1) D may be at most {most}")
-    index = np.indices((n,) * places).reshape(places, n**places)  # the node at each place
+    index = np.arange(n**places) // n ** np.arange(places)[::-1, None] % n  # node at each place
     eps = np.array(law.nodes)[index].reshape(T - 1, D, 1, 1, n**places)
     return np.transpose(eps, (0, 4, 2, 3, 1)), np.log(law.weights)[index].sum(axis=0)
 

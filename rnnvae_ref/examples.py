@@ -53,7 +53,9 @@ def counterexample():
 
 
 def fork_particles():
-    r"""Eq. (17) is the law of `data.fork`: unit 1 stays at +-h*, unit 2 is x_{t-1} / 100."""
+    r"""Eq. (17) is nearly the law of `data.fork`: unit 1 stays at +-h*, and unit 2, which is
+    tanh(x_{t-1} / 100), stands for x_{t-1} / 100.
+    """
     theta = FORK_STATES | {"U": [[0, 0.01]], "C": [[1 / H_STAR], [80]], "c": [0]}
     return RNN(Gaussian(), 2, particles=2), _arrays(theta | {"log_s": [np.log(0.1)]})
 
@@ -92,7 +94,7 @@ def cue_particles(n, m, hidden=None):
 
 
 def cue_one_particle(n, m, hidden=None):
-    r"""One particle with D = 2m - 1 is the law of the cue language, within V e^-30.
+    r"""One particle with D = 2m - 1 is the law of the cue language, within V e^-30 and rounding.
 
     h holds the coefficients of a polynomial: after a cue -prod_i (y - y_i)^2, which is 0 at the
     places of the m answers and negative elsewhere; after an answer -(y - y_0)^2 (y^2 + 1)^(m-1),

@@ -50,7 +50,7 @@ def K(rnn, theta, X, sigma, P1=None):
 
     A parabola in sigma, for any P_1, if K(0) has the same P_1.
     """
-    Q, P1 = _prepare(rnn, theta, X, sigma, P1)
+    X, Q, P1 = _prepare(rnn, theta, X, sigma, P1)
     at_zero = np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)
     return at_zero - _penalty(rnn, theta, len(X), Q, P1)
 
@@ -72,7 +72,7 @@ def kl_q_posterior(rnn, theta, X, sigma):
 
     A sum over steps: E over q(h_t) of KL( N(h_t W + x_t U + b, Q) || the posterior's transition ).
     """
-    Q, _ = _prepare(rnn, theta, X, sigma, None)
+    X, Q, _ = _prepare(rnn, theta, X, sigma, None)
     check_sigma(rnn, sigma, nonzero=True)
     marginals = _marginals(rnn, theta, X, Q)
     D = rnn.hidden
@@ -130,7 +130,7 @@ def _step_back(rnn, theta, J, j, Q, x):
 
 def _filter(rnn, theta, X, sigma, P1):
     r"""Of h_t given x_<t: mean, covariance; of x_t: covariance V (T, M, M); gains (T, M, D)."""
-    Q, P1 = _prepare(rnn, theta, X, sigma, P1)
+    X, Q, P1 = _prepare(rnn, theta, X, sigma, P1)
     P, V, gain = _riccati(rnn, theta, len(X), Q, P1)
     W, C = theta["W"], theta["C"]
     onward = W - np.matmul(C, np.matmul(gain, W))  # h_{t+1} = h_t (I - C gain_t) W + ..
@@ -176,13 +176,13 @@ def _noise(sigma, D):
 
 
 def _prepare(rnn, theta, X, sigma, P1):
-    r"""The covariances Q of the noise and P_1 of h_1, after a check of all arguments."""
+    r"""X, and the covariances Q of the noise and P_1 of h_1, after a check of all arguments."""
     _check_structure(rnn, theta)
-    prepare_unpadded(rnn, theta, X)
+    X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     D = rnn.hidden
     if P1 is None:
-        return _noise(sigma, D), np.zeros((D, D))
+        return X, _noise(sigma, D), np.zeros((D, D))
     P1 = np.asarray(P1, dtype=float) if isinstance(P1, (list, tuple)) else P1
     check_array("P1", P1, [(D, D)])
     plain = untraced(P1)
@@ -190,7 +190,7 @@ def _prepare(rnn, theta, X, sigma, P1):
     if not np.allclose(plain, plain.T) or least < -1e-9 * np.abs(plain).max():
         wanted = "a covariance, symmetric and without negative eigenvalues"
         raise ValueError(f"P1 must be {wanted}; its least eigenvalue is {least:.3g}")
-    return _noise(sigma, D), P1
+    return X, _noise(sigma, D), P1
 
 
 def _check_structure(rnn, theta):

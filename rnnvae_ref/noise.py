@@ -54,6 +54,7 @@ def small_noise(rnn, theta, X):
     Laplacian > 0, log p(X) where Laplacian + |gradient|^2 > 0.
     """
     X = prepare_unpadded(rnn, theta, X)
+    one_particle(np.zeros((1, rnn.particles, 1)))
     zero = np.zeros((len(X) - 1, 1, 1, 1, rnn.hidden))
     if zero.size == 0:
         return np.zeros((2, X.shape[1]))

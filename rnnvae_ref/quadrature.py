@@ -31,7 +31,7 @@ def log_p(rnn, theta, X, sigma, points=None):
 
 def log_p_steps(rnn, theta, X, sigma, points=None):
     r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N)."""
-    nodes, dh = _grid(rnn, theta, X, sigma, points)
+    X, nodes, dh = _grid(rnn, theta, X, sigma, points)
     a = np.zeros((1, X.shape[1]))  # log p(h_t | x_<t), (G, N)
     steps = []
     for t, x in enumerate(X):
@@ -53,7 +53,7 @@ def error(rnn, theta, X, sigma, points):
 
 def K(rnn, theta, X, sigma, points=None):
     r"""Eq. (16) for Gaussian noise, exactly: sum_t E[log p(x_t | h_t)], nats, (N,)."""
-    nodes, dh = _grid(rnn, theta, X, sigma, points)
+    X, nodes, dh = _grid(rnn, theta, X, sigma, points)
     marginals = _marginals(rnn, theta, nodes, X, sigma, dh)
     steps = []
     for h, x, a in zip(nodes, X, marginals, strict=True):
@@ -67,7 +67,9 @@ def kl_q_posterior(rnn, theta, X, sigma, points=None):
     Summed over steps, the divergence of q's transition from the posterior's, which is
     N(h_{t+1}; f(h_t, x_t), sigma^2) b_{t+1}(h_{t+1}) / z_t(h_t), b_t(h) = p(x_t .. x_T | h_t = h).
     """
-    nodes, dh = _grid(rnn, theta, X, sigma, points)
+    if points is not None:
+        log_p_steps(rnn, theta, X, sigma, points)  # are the data within this grid?
+    X, nodes, dh = _grid(rnn, theta, X, sigma, points)
     marginals = _marginals(rnn, theta, nodes, X, sigma, dh)
     total = np.zeros(X.shape[1])
     b = rnn.emission.log_p(theta, nodes[-1], X[-1])
@@ -98,8 +100,8 @@ def _transition(rnn, theta, h, h_next, x, sigma, dh):
 
 
 def _grid(rnn, theta, X, sigma, points):
-    r"""The nodes of every step, a list of (G, 1, 1) beginning with h_1 alone, and their spacing."""
-    prepare_unpadded(rnn, theta, X)
+    r"""X; the nodes of each step, a list of (G, 1, 1), the first h_1 alone; their spacing."""
+    X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     if rnn.hidden != 1 or rnn.particles != 1 or not np.all(untraced(sigma) != 0):
         wanted = "D = 1, L = 1 and sigma other than 0"
@@ -114,7 +116,7 @@ def _grid(rnn, theta, X, sigma, points):
     check_count("points", points, int(np.ceil((high - low) / (2 * s))) + 1, most)
     grid = np.linspace(low, high, points)[:, None, None]
     dh = grid[1, 0, 0] - grid[0, 0, 0]
-    return [theta["h1"][:, None, :]] + [grid] * (len(X) - 1), dh
+    return X, [theta["h1"][:, None, :]] + [grid] * (len(X) - 1), dh
 
 
 def _range(rnn, theta, X, s):

@@ -10,7 +10,6 @@ Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a para
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import autograd.numpy as np
 import numpy as onp
@@ -212,9 +211,7 @@ def check_model(rnn, theta):
 def check_sigma(rnn, sigma, nonzero=False):
     r"""sigma is a finite number, or (D,) of them, other than 0 if `nonzero`; or ValueError."""
     value = untraced(sigma)
-    whole = plain_array(value) and value.dtype.kind in "iu"
-    if whole or isinstance(value, Real):
-        value = np.array(value, dtype=float)
+    value = np.array(value, dtype=float) if isinstance(value, (int, float)) else value
     check_array("sigma", value, [(), (rnn.hidden,)])
     if nonzero and not np.all(value != 0):
         why = "those of a delta do not exist"

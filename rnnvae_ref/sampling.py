@@ -2,9 +2,9 @@ r"""Draws from the model, predictions and forecasts, for one particle and severa
 
 import autograd.numpy as np
 
-from rnnvae_ref.laws import Normal
+from rnnvae_ref.laws import Normal, check_law
 from rnnvae_ref.numerics import (
-    check_count, check_number, check_positive, check_rng, describe, draw, log_sigmoid,
+    check_count, check_number, check_rng, describe, draw, log_sigmoid,
 )  # fmt: skip
 from rnnvae_ref.particles import predicted_weights
 from rnnvae_ref.rnn import check_model, check_sigma, f, prepare, prepare_unpadded, unroll
@@ -30,10 +30,11 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, sigma=None, law=NORMAL, 
         raise ValueError("give N to draw new sequences, or prefix, not both")
     if sigma is not None:
         check_sigma(rnn, sigma)
+        check_law("law", law)
         if prefix is not None:
             raise ValueError("sigma must be None after a prefix: its noise is unknown")
     check_number("logit_rho", logit_rho, finite=False)
-    check_positive("temperature", temperature)
+    check_number("temperature", temperature, least=1e-100, finite=False)
     if temperature != 1 and "log_s" in theta:
         raise ValueError(f"temperature is for symbols, and must be 1 here; got {temperature!r}")
     if prefix is None:
@@ -58,7 +59,8 @@ def forecast(rnn, theta, series, steps, draws, rng, *, levels=(5, 25, 50, 75, 95
     if not hasattr(series, "decode") or not hasattr(series, "X"):
         raise ValueError(f"series must be a data.Series; got {describe(series)}")
     check_count("end", len(series.X) if end is None else end, most=len(series.X))
-    for level in np.ravel(levels).tolist():
+    levels = np.ravel(levels)
+    for level in levels.tolist():
         check_number("levels", level, least=0, most=100)
     past = _after(rnn, theta, series.X[:end], logit_rho)
     h, w = (np.repeat(a, draws, axis=1) for a in past)

@@ -36,10 +36,11 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     for the objective's noise.  method: "adam" with minibatches of `batch` sequences, cut to the
     longest of them, or "lbfgs" on all data with the noise held fixed.  clip: Adam's gradient of
     nats per sequence is shortened to norm clip * T where it is longer, that is `clip` per step.
-    validate(theta) -> a number, larger is better, asked every `every` steps and at both ends;
-    training stops after `patience` answers that bring nothing better, or one that is not finite.
-    Where objective or gradient is not finite, Adam stops and L-BFGS tries a shorter step. Ctrl-C
-    stops both, and `last` is good.
+    validate(theta) -> a number, larger is better, asked every `every` steps and at both ends
+    (unless the end is an interruption or a number that is not finite); training stops after
+    `patience` answers that bring nothing better, or one that is not finite. Where objective or
+    gradient is not finite, Adam stops and L-BFGS tries a shorter step. Ctrl-C stops both, and
+    `last` is good.
     """
     _check_inputs(objective, theta, X, rng, method, validate)
     check_count("steps", steps)

@@ -18,6 +18,7 @@ from rnnvae_ref import (
     K_noise,
     appendix,
     bound,
+    data,
     enumeration,
     examples,
     f,
@@ -29,9 +30,11 @@ from rnnvae_ref import (
     particles,
     quadrature,
     resampling,
+    sample,
     table,
 )  # fmt: skip
 from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
+from rnnvae_ref.likelihood import expected_log_likelihood
 from rnnvae_ref.numerics import check_positive
 from rnnvae_ref.paper import Case
 from tests.models import random_model
@@ -44,6 +47,14 @@ PAIR = random_model("gaussian", T=3, N=2, D=1, L=2)
 SYMBOLS = random_model(T=3, N=2, D=1)
 EPS, LOG_W = enumeration.paths(TWO_POINT, 3, 1)
 H = F(*MODEL, EPS, 0.5)
+WIDE = *random_model("gaussian", T=3, N=2), np.zeros((3, 1, 1, 2, 2))
+LONG_PAIR = random_model("gaussian", T=12, N=1, D=1, L=2)
+FAR = (
+    LINEAR[0],
+    LINEAR[1] | {"C": np.ones((1, 2))},
+    LINEAR[2] + 100.0 * (np.arange(3) == 2)[:, None, None],
+)
+NORMAL = Normal()
 DRAWN = rng(0).standard_normal((2, 4, 2, 2, 1))
 UNIFORMS = rng(1).random((2, 4, 2, 2))
 
@@ -131,7 +142,43 @@ REFUSED = [
     ("sigma must be", lambda: kalman.penalty(*LINEAR[:2], 3, math.nan)),
     ("x must be", lambda: examples.two_steps("2")),
     ("rng must be", lambda: Normal().sample(0, (2,))),
+    ("quadrature needs", lambda: quadrature.log_p(*PAIR, 0.5)),
+    ("sigma must be float64", lambda: kalman.log_p(*LINEAR, np.array([100], np.int8))),
+    ("sigma must not be 0", lambda: inference.log_q(*WIDE, np.array([0.5, 0.0]), TWO_POINT)),
+    (
+        r"law \(or p, q\) must be a noise law, Disc",
+        lambda: appendix.eq19(*PAIR, 0.5, NORMAL, NORMAL),
+    ),
+    (
+        r"law \(or p, q\) must be a noise law, Disc",
+        lambda: appendix.log_ratios_and_weights(*PAIR, 0.5, NORMAL, TWO_POINT),
+    ),
+    (
+        "p and q must be of one kind",
+        lambda: bound.log_importance(*MODEL, H, 0.5, TWO_POINT, NORMAL),
+    ),
+    (
+        r"P\^L, the number of joint paths",
+        lambda: appendix.eq21(*LONG_PAIR, 0.5, TWO_POINT, TWO_POINT),
+    ),
+    (
+        "sigma must be None after a prefix",
+        lambda: sample(*MODEL[:2], rng(0), 3, prefix=MODEL[2], sigma=0.5),
+    ),
+    ("law must be a noise law", lambda: sample(*MODEL[:2], rng(0), 3, 2, sigma=0.5, law="coin")),
+    ("D must be", lambda: enumeration.paths(TWO_POINT, 3, 0)),
+    ("particle", lambda: noise.small_noise(*PAIR[:2], PAIR[2][:1])),
+    ("push h to the end of the grid", lambda: quadrature.kl_q_posterior(*FAR, 0.1, points=400)),
+    ("sequence 0 is a MaskedArray", lambda: data.pad([masked(np.arange(3))])),
+    ("values must be", lambda: data.nile().encode(masked(np.arange(3.0)))),
+    (r"end must be False", lambda: data.Text("ab").encode(["ab"])),
     # tables, weights, trajectories
+    ("log_w weighs eps", lambda: expected_log_likelihood(*MODEL, EPS, 0.5)),
+    (
+        "log_w must hold the logs of weights that sum to 1; they sum to 1.001",
+        lambda: bound.K(*MODEL, H, LOG_W + 0.001),
+    ),
+    ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.zeros(1))),
     ("ell must be", lambda: particles.predicted_weights("table")),
     ("ell must be", lambda: particles.predicted_weights(table(*PAIR)[0])),
     ("ell must be", lambda: particles.predicted_weights(table(*PAIR)[:0])),
@@ -221,7 +268,8 @@ def test_the_limits_themselves_are_legal():
     near = Discrete((0.0, 1e-5), (0.5, 0.5))  # and two nodes 1e-6 apart cannot be told apart
     assert_allclose(near.log_p_h(np.array([[1e-5]]), 1.0), np.log(0.5))
     with pytest.raises(ValueError, match="the gap between the nodes"):
-        Discrete((0.0, 1e-6), (0.5, 0.5)).log_p_h(np.array([[0.0]]), 1.0)
+        Discrete((0.0, 3e-6), (0.5, 0.5)).log_p_h(np.array([[0.0]]), 1.0)
+    assert enumeration.paths(Discrete((0.5,), (1.0,)), 40, 2)[0].shape == (39, 1, 1, 1, 2)
 
 
 # right, and silent or refused before
@@ -246,6 +294,21 @@ def test_a_discrete_law_finds_its_nodes_where_h_is_near_a_million():
     for sigma in (0.5, 1e-6):
         exact = enumeration.log_p(rnn, theta, X, sigma, TWO_POINT)
         assert_allclose(bound.log_marginal(rnn, theta, X, sigma, TWO_POINT), exact, rtol=1e-9)
+
+
+def test_eq26_stays_in_range_where_its_ratios_leave_it():
+    for change in (60.0, -60.0):
+        rnn, theta, X = PAIR[0], PAIR[1], PAIR[2] + change
+        args = rnn, theta, X, 0.5, TWO_POINT, Discrete((-1.0, 1.0), (0.3, 0.7))
+        assert appendix.eq24(*args).max() < -750
+        assert_allclose(appendix.eq26(*args), appendix.eq24(*args), rtol=1e-12)
+
+
+@pytest.mark.parametrize("oracle", [quadrature.log_p, quadrature.K, kalman.kl_q_posterior])
+def test_data_of_float32_are_data(oracle):
+    rnn, theta, X = LINEAR
+    short = onp.float32(X)
+    assert_array_equal(oracle(rnn, theta, short, 0.5), oracle(rnn, theta, short.astype(float), 0.5))
 
 
 def test_small_noise_at_one_step_is_nothing_for_every_sequence():

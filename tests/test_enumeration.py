@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from rnnvae_ref import K_noise, enumeration
 from rnnvae_ref.laws import TWO_POINT, Discrete, Normal, gauss_hermite
 from tests import oracles
+from tests.models import EMISSIONS, random_model
 
 SKEWED = Discrete((-0.5, 2.0), (0.8, 0.2))  # zero mean, not symmetric
 
@@ -107,3 +108,12 @@ def test_a_law_without_nodes_is_refused():
         enumeration.paths(TWO_POINT, 3.0, 1)
     with pytest.raises(ValueError, match=r"3 nodes in .* with 3 nodes \(T-1\) D may be at most 11"):
         enumeration.paths(gauss_hermite(3), 13, 1)
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_padded_sequences_have_the_probability_of_what_is_there(emission):
+    rnn, theta, X = random_model(emission, T=4, N=2, D=1)
+    X[2:, 1] = -1 if emission == "categorical" else np.nan
+    exact = enumeration.log_p(rnn, theta, X, 0.5, TWO_POINT)
+    assert_allclose(exact[:1], enumeration.log_p(rnn, theta, X[:, :1], 0.5, TWO_POINT), rtol=1e-12)
+    assert_allclose(exact[1:], enumeration.log_p(rnn, theta, X[:2, 1:], 0.5, TWO_POINT), rtol=1e-12)

@@ -77,7 +77,7 @@ SIGMA = np.array([0.4, -0.7])
 )
 def test_kalman_filter_equals_the_dense_joint_gaussian(P1):
     rnn, theta, X = linear()
-    _, _, mean, cov = kalman.filtered(rnn, theta, X, SIGMA, P1)
+    before, P, mean, cov = kalman.filtered(rnn, theta, X, SIGMA, P1)
     for n, T in itertools.product(range(3), range(1, 5)):
         prior, H, seen, B, V, x = dense(rnn, theta, X[:T], n, SIGMA, P1)
         expected = scipy.stats.multivariate_normal.logpdf(x, seen, V)
@@ -88,6 +88,16 @@ def test_kalman_filter_equals_the_dense_joint_gaussian(P1):
         covariance = (H - gain @ B @ H)[last, last]
         assert_allclose(mean[T - 1, n], posterior, rtol=1e-8, atol=1e-10)
         assert_allclose(cov[T - 1], covariance, rtol=1e-8, atol=1e-10)
+        past = slice(0, 2 * T - 2)  # h_T given x_1 .. x_{T-1}
+        gain = (H @ B.T)[last, past] @ np.linalg.inv(V[past, past])
+        assert_allclose(
+            before[T - 1, n], prior[last] + gain @ (x - seen)[past], rtol=1e-8, atol=1e-10
+        )
+        assert_allclose(P[T - 1], H[last, last] - gain @ (B @ H)[past, last], rtol=1e-8, atol=1e-10)
+        noise = V - B @ H @ B.T  # of x given h: K averages over the dynamics, without the data
+        spread = np.trace(np.linalg.solve(noise, V - noise))
+        K = scipy.stats.multivariate_normal.logpdf(x, seen, noise) - 0.5 * spread
+        assert_allclose(kalman.K(rnn, theta, X[:T], SIGMA, P1)[n], K, rtol=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -54,8 +54,8 @@ def test_temperature_moves_draws_alone_and_is_for_symbols():
     cold = draw(temperature=1e-9)  # the most probable symbol of the particle that is drawn
     best = {np.argmax(h @ theta["C"] + theta["c"]) for h in theta["h1"]}
     assert {*cold[0]} <= best
-    for wrong in (0, -1.0, np.nan, "1", None):
-        with pytest.raises(ValueError, match="temperature must be a positive number; got"):
+    for wrong in (0, 1e-200, -1.0, np.nan, "1", None):
+        with pytest.raises(ValueError, match="temperature must be a number, not nan, 1e-100 or"):
             draw(temperature=wrong)
     rnn, theta, _ = random_model("gaussian")
     with pytest.raises(ValueError, match="temperature is for symbols, and must be 1 here; got 2"):
@@ -75,7 +75,8 @@ def test_a_forecast_holds_the_quantiles_of_the_model_in_the_units_of_the_file(L,
     theta = rnn.init(np.random.default_rng(0), apart=L > 1)
     draws, levels = 4000, (5, 50, 90)
     for end in (None, 40):
-        options = {"levels": levels, "end": end, "logit_rho": logit_rho}
+        options = {"levels": levels, "end": end}
+        options |= {} if logit_rho == np.inf else {"logit_rho": logit_rho}  # inf by default
         bands = forecast(rnn, theta, s, 3, draws, np.random.default_rng(1), **options)
         assert bands.shape == (3, 3, 1) and (np.diff(bands, axis=0) > 0).all()
         for level, value in zip(levels, bands[:, 0, 0], strict=True):
@@ -118,3 +119,15 @@ def test_forecast_says_what_is_wrong():
     ]:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_each_particle_has_noise_of_its_own():
+    """Two random walks from one point; z is drawn anew at each step. From step 2 to 3 x moves by
+    eps, or where z changes also from one walk to the other: variance sigma^2 + (1/2) 2 sigma^2.
+    """
+    rnn = RNN(Gaussian(), 1, particles=2, transition="linear")
+    zero = rnn.init(np.random.default_rng(0), scale=0.0)
+    theta = zero | {"W": np.ones((1, 1)), "C": np.ones((1, 1)), "log_s": np.array([-9.0])}
+    options = {"sigma": 0.7, "logit_rho": -np.inf}
+    X = sample(rnn, theta, np.random.default_rng(1), 3, 20_000, **options)[..., 0]
+    assert_allclose(np.var(X[2] - X[1]), 2 * 0.7**2, rtol=0.05)

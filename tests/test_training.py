@@ -349,18 +349,15 @@ def test_ctrl_c_returns_what_it_has(method):
 
 def test_the_noise_of_an_objective_comes_from_the_generator_of_fit():
     """K of Eq. (16) with fresh noise every step; its sigma shrinks."""
-    rnn, theta, X = random_model(T=6, N=20, seed=3)
+    rnn, theta, X = random_model(T=6, N=40, seed=3)
+    generator = np.random.default_rng(0)
 
     def objective(th, X, rng):
+        assert rng is generator and X.shape[1] == 32  # the default batch
         return K_noise(rnn, th, X, Normal().sample(rng, (5, 8, 1, X.shape[1], 2)), th["sigma"])
 
     result = fit(
-        objective,
-        theta | {"sigma": np.array(0.5)},
-        X,
-        rng=np.random.default_rng(0),
-        steps=150,
-        step_size=0.02,
+        objective, theta | {"sigma": np.array(0.5)}, X, rng=generator, steps=150, step_size=0.02
     )
     assert abs(result.last["sigma"]) < 0.1 and result.reason == "all steps done"
 
