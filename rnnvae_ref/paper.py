@@ -201,6 +201,12 @@ def _readings(x):
     return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
 
 
+def _lines(this, before):
+    r"""The check that a line of the appendix equals the one before."""
+    line = lambda number, c: getattr(appendix, f"eq{number}")(*c.for_two)
+    return lambda c: (line(this, c), line(before, c))
+
+
 APPENDIX = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
 
 # E_q(X)[.] is not written; ratio_l = p(H_l,X) / q(H_l|X).
@@ -260,20 +266,20 @@ EQUATIONS = (
     Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", TWO_PARTICLES, appendix.eq18, _eq18,
         APPENDIX, documented=READING),
     Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", TWO_PARTICLES, appendix.eq19,
-        lambda c: (appendix.eq19(*c.for_two), appendix.eq18(*c.for_two)), APPENDIX),
+        _lines(19, 18), APPENDIX),
     Equation(20, "A", "= times the integrals of the other q", TWO_PARTICLES, appendix.eq20,
-        lambda c: (appendix.eq20(*c.for_two), appendix.eq19(*c.for_two)), APPENDIX),
+        _lines(20, 19), APPENDIX),
     Equation(21, "A", "= in one integral over H_1 .. H_L", TWO_PARTICLES, appendix.eq21,
-        lambda c: (appendix.eq21(*c.for_two), appendix.eq20(*c.for_two)), APPENDIX),
+        _lines(21, 20), APPENDIX),
     Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", TWO_PARTICLES, appendix.eq22, _eq22, APPENDIX),
     Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", TWO_PARTICLES, appendix.eq23,
-        lambda c: (appendix.eq23(*c.for_two), appendix.eq21(*c.for_two)), APPENDIX),
+        _lines(23, 21), APPENDIX),
     Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", TWO_PARTICLES, appendix.eq24,
-        lambda c: (appendix.eq24(*c.for_two), appendix.eq23(*c.for_two)), APPENDIX),
+        _lines(24, 23), APPENDIX),
     Equation(25, "A", "log p(X)", TWO_PARTICLES, appendix.eq25,
-        lambda c: (appendix.eq25(*c.for_two), appendix.eq24(*c.for_two)), APPENDIX),
+        _lines(25, 24), APPENDIX),
     Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", TWO_PARTICLES, appendix.eq26,
-        lambda c: (appendix.eq26(*c.for_two), appendix.eq25(*c.for_two)), APPENDIX),
+        _lines(26, 25), APPENDIX),
     Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture,
         lambda c: _readings(-2.0),
         "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
