@@ -32,9 +32,9 @@ def test_eqs_9_10_and_11_are_equal(model):
         H, log_q = trajectories(model, TWO_POINT, q)
         eq9 = bound.log_evidence(rnn, theta, X, SIGMA, TWO_POINT)
         assert_allclose(bound.log_marginal(rnn, theta, X, SIGMA, TWO_POINT), eq9, rtol=1e-10)
-        assert_allclose(
-            bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_q), eq9, rtol=1e-10
-        )
+        for log_w in (log_q, np.repeat(log_q[:, None], 3, axis=1)):  # one for each sequence, too
+            eq11 = bound.log_importance(rnn, theta, X, H, SIGMA, TWO_POINT, q, log_w)
+            assert_allclose(eq11, eq9, rtol=1e-10)
 
 
 def test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence(model):

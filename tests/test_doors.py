@@ -189,6 +189,7 @@ REFUSED = [
     ("H must come from q", lambda: bound.factorised(*MODEL, H, 0.9, TWO_POINT)),
     ("w must be", lambda: resampling.effective_sample_size(np.array([[math.nan], [0.5]]))),
     ("w must be", lambda: resampling.effective_sample_size("equal")),
+    ("w must be weights", lambda: resampling.effective_sample_size(np.array([0.5, 0.5]))),
     ("w must be weights", lambda: resampling.effective_sample_size(np.array([[0.5], [0.4]]))),
     ("w must be weights", lambda: resampling.effective_sample_size(np.array([[1.5], [-0.5]]))),
     ("log_w must be", lambda: bound.K(*MODEL, H, LOG_W.astype(complex))),
@@ -309,6 +310,10 @@ def test_data_of_float32_are_data(oracle):
     rnn, theta, X = LINEAR
     short = onp.float32(X)
     assert_array_equal(oracle(rnn, theta, short, 0.5), oracle(rnn, theta, short.astype(float), 0.5))
+
+
+def test_P1_may_be_a_list_of_whole_numbers():
+    assert_array_equal(kalman.log_p(*LINEAR, 0.5, [[1]]), kalman.log_p(*LINEAR, 0.5, np.eye(1)))
 
 
 def test_small_noise_at_one_step_is_nothing_for_every_sequence():
