@@ -66,7 +66,7 @@ notebook: | $(STAMP)  ## the lab as a notebook, lab.ipynb (LAB=another.ipynb)
 class: | $(STAMP)  ## grade all files of a folder: DIR=hand_in; marks in hand_in_marks; more with CLASS="--seed 1 --points mine.csv"
 	@$(PY) -m tests.exercises.classroom "$(DIR)" $(CLASS)
 
-bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about five minutes (PUBLISH=--publish)
+bench: | $(STAMP)  ## speed against PyTorch and JAX, which only this target installs; about seven minutes (PUBLISH=--publish)
 	@$(PY) -c "import torch, jax" 2>/dev/null || $(call extra,bench)
 	$(PY) -m tests.benchmarks $(PUBLISH)
 
