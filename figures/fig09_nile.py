@@ -2,18 +2,19 @@ r"""Does the Nile need noise in the hidden state? It depends on the arrow from x
 
 Yearly flow at Aswan, raw, all 100 years, nats of the whole record. Above, the model without the
 arrow x_{t-1} -> h_t: h_t = h_{t-1} + sigma eps_t, x_t ~ N(h_t, R), P_1 = 0, at every sigma with its
-own best h_1 and R. See: K is best at sigma = 0, where all years are independent; the truth wants
-noise. Below, with the arrow: the deterministic one-unit RNN h_t = (1 - g) h_{t-1} + g x_{t-1} with
-fitted h_1, g and scale, beside the steady Kalman filter of the local-level model (R = 15099, Q =
-1469.1, started at h_1 = 1120 with P_1 = P_inf): a state-space model whose filter has a finite state
-is an RNN. Printed only: the larger family with W, U, b free, |W| <= 1. For a given W the mean is
-linear in h_1, U and b, so least squares finds the best ones, and W is searched on a grid: the
-largest value is at the edge, W = 1; L-BFGS from one start ends 0.02 nats below, at W = 0.61. For
-|W| > 1 there is no such value: h_1 then decides the far future, so its digits can store the record
-(at W = 1.236 they give -614.55, and h_1 changed by 1e-6 gives -803.57). The other fits have one
-maximum each; a test compares them with a search over their one free ratio. Falsified by: K best at
-sigma > 0, or an RNN that scores or predicts far from the filter. Cells: 1 series x 10 values of
-sigma, and 2 fits, by L-BFGS; 401 values of W. Time: 5 s.
+own best h_1 and R (R >= sigma^2 / 100: without a limit h_1 = x_1 and R -> 0 give infinity). See: K
+is best at sigma = 0, where all years are independent; the truth wants noise. Below, with the arrow:
+the deterministic one-unit RNN h_t = (1 - g) h_{t-1} + g x_{t-1} with fitted h_1, g and scale,
+beside the steady Kalman filter of the local-level model (R = 15099, Q = 1469.1, started at h_1 =
+1120 with P_1 = P_inf): a state-space model whose filter has a finite state is an RNN. Printed only:
+the larger family with W, U, b free, |W| <= 1. For a given W the mean is linear in h_1, U and b, so
+least squares finds the best ones, and W is searched on a grid: the largest value is at the edge, W
+= 1; L-BFGS from one start ends 0.02 nats below, at W = 0.61. For |W| > 1 there is no such value:
+h_1 then decides the far future, so its digits can store the record (at W = 1.236 they give -614.55,
+and h_1 changed by 1e-6 gives -803.57). The other fits have one maximum each; a test compares them
+with a search over their one free ratio. Falsified by: K best at sigma > 0, or an RNN that scores or
+predicts far from the filter. Cells: 1 series x 10 values of sigma, and 2 fits, by L-BFGS; 401
+values of W. Time: 5 s.
 """
 
 import matplotlib.pyplot as plt

@@ -436,6 +436,7 @@ def test_b7_each_best_value_of_the_nile_is_a_global_maximum():
         return gaussian_score(fitted(one[:, None], white), 2 * np.sum(np.log(np.diag(root))))
 
     assert_allclose(max(no_arrow(r) for r in np.geomspace(1e-4, 1e2, 121)), -637.60, atol=5e-3)
+    assert no_arrow(1e12) > no_arrow(1e2) + 10 and no_arrow(1e20) > -632  # R -> 0: no maximum
     Ws = np.linspace(-1.0, 1.0, 201)
     scores = np.array([free_score(x, W) for W in Ws])
     assert_allclose([scores.max(), Ws[scores.argmax()]], [-635.4247, 1.0], atol=5e-5)
