@@ -31,7 +31,7 @@ figures: | $(STAMP)  ## all figures in figures/out, on all cores, then fresh bes
 $(FIGURES): | $(STAMP)  ## (fig01, fig02 ..) one figure
 	@$(PY) -m figures --changed $(@:fig%=%)
 
-study: | $(STAMP)  ## the full experiment matrix, about 12 minutes on one core, in figures/out
+study: | $(STAMP)  ## the full experiment matrix, about 15 minutes on two cores, in figures/out
 	$(PY) -m figures --study $(JOBS)
 
 publish: | $(STAMP)  ## refresh figures/published, what README shows (STUDY=--study for the full matrix)

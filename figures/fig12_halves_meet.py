@@ -4,9 +4,9 @@ Section 2.3 says that K wants no noise; Appendix A adds particles. Linear model 
 = 1, s = 0.5, T = 20), particles that share h_1 and have independent noise, four sequences drawn
 with sigma = 0.5, exact log p(X) from Kalman. See: the sigma at which Jensen's bound of Eq. (26) is
 largest is 0 for L = 1, and moves towards that of the truth as L grows; with resampling few
-particles are enough. "Noise-free dynamics is optimal" is a statement about one particle.
-Falsified by: a best sigma that stays at 0, or that falls with L.
-Cells: 5 sizes x 2 estimates x 16 values of sigma x 1200 / L draws (at least 8). Time: 6 s.
+particles are enough. "Noise-free dynamics is optimal" is a statement about one particle. Falsified
+by: a best sigma of Eq. (26) that stays at 0, or that falls with L. Cells: 5 sizes x 2 estimates x
+16 values of sigma x 1200 / L draws (at least 8). Time: 6 s.
 """
 
 import matplotlib.pyplot as plt

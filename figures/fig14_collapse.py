@@ -3,7 +3,7 @@ r"""When do particles collapse into one?
 Left: the distance of two particles in random tanh networks (D = 8, fed random numbers), W of norm
 g, over time, against the bound g^(t-1) times the first distance. Right: the written-down model of
 figure 13, its W scaled to norm g, its emission fitted anew: nats a step of Eq. (17) on the fork.
-See: for g < 1 particles meet at least as fast as g^t, and Eq. (17) falls to what one particle
+See: for g < 1 particles meet at least as fast as g^(t-1), and Eq. (17) falls to what one particle
 scores; tanh(g h) keeps two attractors only for g > 1. Falsified by: a distance above its bound, or
 two modes at g < 1. Cells: 4 norms x 20 networks, 13 norms x 1 model, L-BFGS. Time: 2 s.
 """

@@ -4,10 +4,9 @@ Data, training and selection as in figure 3, but 700 steps here (1000 at first, 
 room for the control; 1500 in the study). Several particles under Eq. (17) start from
 `init(apart=True)`; one particle starts from the usual start and, as a control, from that start,
 too. See: with D = 8, four particles do no better than one from the same start, within the spread of
-the seeds. In the study, too, all differences between one particle and several at one D lie within
-the spread of the seeds: what helps is a larger D. Falsified by: a median with four particles better
-than with one from the same start by more than the spread of the seeds. Cells: 3 settings x 3 seeds
-x 700 steps. Time: 7 s.
+the seeds. In the study, too, the ranges of the seeds of one particle and several overlap at each D:
+what helps is a larger D. Falsified by: a median with four particles better than with one from the
+same start by more than the spread of the seeds. Cells: 3 settings x 3 seeds x 700 steps. Time: 7 s.
 """
 
 import matplotlib.pyplot as plt

@@ -8,7 +8,7 @@ that cannot be larger. q of (6) gives K, Eq. (14); "q sees x_t" is q(h_t | h_{t-
 "product" has a coin for each step of each sequence, the same on every path: the best found. See: K
 is best at sigma = 0; both other bounds and log p(X) want noise. So it is the choice (6) that makes
 noise-free dynamics optimal (B10). Falsified by: K of (6) best at sigma > 0; another q best at 0; a
-bound above log p(X). Cells: 2 models x 7 sigma x 4 fits x 2 starts. Time: 6 s.
+bound above log p(X). Cells: 2 models x 7 sigma x 4 fits x at most 2 starts. Time: 8 s.
 """
 
 import autograd.numpy as np
