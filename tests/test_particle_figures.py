@@ -69,7 +69,7 @@ def test_fig13_published_study_the_papers_claim_holds_for_eq17_and_fails_for_eq2
     two_particles, two_bumps = of(2, 4, "17", True), of(1, 4, "two bumps", False)
     for runs in (two_particles, two_bumps):  # a richer emission does it without particles
         assert len(runs) == 10 and 0.15 < min(runs) and max(runs) < 0.19
-    # The ceilings are about expectations; a one-bump score of 500 sequences of 25 steps errs by 0.001.
+    # Ceilings are about expectations; a one-bump score of the test sequences errs by 0.001.
     slack = 0.005
     for D, apart in [
         (4, False),
