@@ -51,7 +51,7 @@ paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html
 	@$(PY) -c "import markdown_it, math_core, pygments, ziamath" 2>/dev/null || $(call extra,page)
 	@$(PY) -m derivations.paper
 
-fuzz: | $(STAMP)  ## 10,000 odd inputs to every public function, about two minutes (SEED=1)
+fuzz: | $(STAMP)  ## 10,000 odd inputs to every public function, about a minute (SEED=1)
 	$(PY) -m tests.odd_inputs --seed $(or $(SEED),0)
 
 skeleton: | $(STAMP)  ## the exercises' file to fill in, mine.py (IMPL=another.py)
