@@ -22,7 +22,7 @@ JOBS = $(patsubst -j%,--jobs %,$(filter-out -j,$(filter -j%,$(MAKEFLAGS))))
 extra = $(PY) -m pip install --quiet --disable-pip-version-check $$( \
   $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'])")
 
-.PHONY: figures study publish own paper slides test skeleton check notebook class bench lint clean help $(FIGURES)
+.PHONY: figures study publish own paper slides test skeleton check notebook class bench fuzz lint clean help $(FIGURES)
 .DELETE_ON_ERROR:
 
 figures: | $(STAMP)  ## all figures in figures/out, on all cores, then fresh beside published numbers
@@ -47,11 +47,11 @@ slides: | $(STAMP)  ## the figures that derivations/teaching.md puts on the scre
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest
 
-paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html; only this installs what it needs
+paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html; it installs three packages more
 	@$(PY) -c "import markdown_it, math_core, pygments, ziamath" 2>/dev/null || $(call extra,page)
 	@$(PY) -m derivations.paper
 
-fuzz: | $(STAMP)  ## 10,000 odd inputs to every public function, about a minute (SEED=1)
+fuzz: | $(STAMP)  ## 10,000 inputs, most of them odd, to all public functions together, about a minute (SEED=1)
 	$(PY) -m tests.odd_inputs --seed $(or $(SEED),0)
 
 skeleton: | $(STAMP)  ## the exercises' file to fill in, mine.py (IMPL=another.py)
@@ -74,7 +74,7 @@ lint: | $(STAMP)  ## style, with ruff
 	@$(PY) -m ruff --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --disable-pip-version-check "ruff>=0.6"
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
-clean:  ## remove what was made, but not the published figures
+clean:  ## remove what was made, your own models in figures/out, too, but not the published figures
 	rm -rf figures/out derivations/out $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -38,7 +38,7 @@ def compare():
     print(f"\n{'fresh':>10} {'published':>10} {'tolerance':>10}")
     outside = sum(compare_one(name, fresh[name]["headline"]) for name in there)
     if outside:
-        print(f"{outside} lie outside; see README, 'Numbers that move'.")
+        print(f"{outside} lie outside; see figures/README.md, 'Numbers that move'.")
     for name in missing:
         print(
             f"{name} was not compared: {style.OUT / name}.json is missing or broken; make it again."
@@ -103,6 +103,8 @@ def arguments():
     args = parser.parse_args()
     if args.changed and (args.study or args.publish):
         parser.error("--changed goes neither with --study nor with --publish")
+    if args.compare and args.figure:
+        parser.error("--compare compares all figures; give no figure with it")
     return args
 
 
@@ -124,6 +126,8 @@ def make_all(args):
         names = [
             name for name in names if hasattr(importlib.import_module(f"figures.{name}"), "STUDY")
         ]
+        if not names:
+            raise SystemExit("none of these figures has a study")
     settings = {
         key: getattr(args, key) for key in ("seeds", "steps") if getattr(args, key) is not None
     }

@@ -10,6 +10,7 @@ takes 150 000 symbols, or the last 5000 rows. Files in figures/out. Ctrl-C ends 
 """
 
 import argparse
+import re
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def plot(n):
     return figure
 
 
-def main(words=None):
+def arguments(words):
     about = __doc__ and __doc__.split("\n\n")[2]
     parser = argparse.ArgumentParser("python -m figures.own", description=about)
     parser.add_argument("file", help="UTF-8: a sequence a line; or a CSV file in order of time")
@@ -104,10 +105,19 @@ def main(words=None):
     for name, value in options.items():
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"default {value!r}")
     args = parser.parse_args(words)
-    name = f"own_{Path(args.file).stem}"
+    if args.seed < 0:
+        parser.error(f"--seed must be 0 or larger; got {args.seed}")
+    return args
+
+
+def main(words=None):
+    args = arguments(words)
+    name = "_".join(["own", Path(args.file).stem, *re.findall(r"\w+", args.column)])
     try:
-        if not args.column and args.file.endswith((".csv", ".tsv")):
+        if not args.column and args.file.lower().endswith((".csv", ".tsv")):
             raise ValueError(f"{args.file} is a table: give COLUMN=name, or --column name")
+        several = RNN(Categorical(2), args.hidden, args.particles)
+        several.init(np.random.default_rng(0), apart=True)  # said before the training, not after
         n, model = compute(args)
         with style.drawing():
             style.write({"figure": name, "numbers": style.rounded(n)}, plot(n), style.OUT, ("png",))
@@ -117,12 +127,8 @@ def main(words=None):
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
     rows = [f"{v:9.4f} {UNITS['drawn' in n]}  {row}" for row, v in n["test"].items()]
-    print(
-        *n.get("drawn", []),
-        *rows,
-        f"chosen on validation: {n['best']}; {style.OUT / name}.*",
-        sep="\n",
-    )
+    chosen = f"chosen on validation: {n['best']}; {style.OUT / name}.*"
+    print(*n.get("drawn", []), *rows, chosen, sep="\n")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def write(record, figure, folder, kinds=("png", "pdf")):
         "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
     }
     check_folder(folder)
+    (folder / f"{record['figure']}.json").unlink(missing_ok=True)  # not done any more
     for kind in kinds:
         path = folder / f"{record['figure']}.{kind}"
         with told(path), atomic_write(path) as part:

@@ -34,12 +34,12 @@ def main(words=None):
     r"""The command. Returns the number of verdicts that are not the documented ones."""
     args = arguments(words)
     case = paper.Case(args.emission, args.seed)
-    if args.equation is not None:
-        rows = [paper.evaluated(args.equation, case)]
-        print("\n".join([*described(args.equation), *map(line, rows), KEY]))
+    e = args.equation
+    rows = paper.evaluate(case) if e is None else [paper.evaluated(e, case)]
+    if args.json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
     else:
-        rows = paper.evaluate(case)
-        print(json.dumps([asdict(row) for row in rows], indent=1) if args.json else table(rows))
+        print(table(rows) if e is None else "\n".join([*described(e), *map(line, rows), KEY]))
     return sum(row.verdict != row.documented for row in rows)
 
 
@@ -53,7 +53,7 @@ def arguments(words):
     kinds = ("categorical", "gaussian")
     add("--emission", choices=kinds, default=kinds[0], help="what x_t is (default categorical)")
     add("--seed", type=int, default=0, help="of the small model's parameters and data (default 0)")
-    add("--json", action="store_true", help="print all rows as JSON")
+    add("--json", action="store_true", help="print the rows as JSON")
     add("--version", action="version", version=f"rnnvae_ref {__version__}")
     args = parser.parse_args(words)
     if args.seed < 0:

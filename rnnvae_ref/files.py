@@ -4,6 +4,7 @@ import json
 import zipfile
 from contextlib import contextmanager
 from dataclasses import asdict
+from numbers import Integral
 
 import numpy as np
 
@@ -24,7 +25,8 @@ def save(path, rnn, theta, data=None):
     if not check_path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
     kept = _kept(rnn, data)
-    text = json.dumps(asdict(rnn), default=np.generic.item)  # np.int64(5) as 5
+    plain = lambda value: int(value) if isinstance(value, Integral) else float(value)
+    text = json.dumps(asdict(rnn), default=plain)  # np.int64(5) as 5
     with atomic_write(path) as part, open(part, "wb") as file:
         np.savez(file, rnn=text, **theta, **kept)
 
@@ -77,11 +79,17 @@ def _kept(rnn, data):
     r"""What of `data` goes into the file. It must be what the RNN's emission is about."""
     if data is None:
         return {}
-    if isinstance(data, Text) and rnn.emission == Categorical(len(data.alphabet)):
+    text = isinstance(data, Text) and isinstance(data.alphabet, str)
+    if text and rnn.emission == Categorical(len(data.alphabet)):
         return {"data.text": json.dumps([data.alphabet, data.lines])}
     M = getattr(rnn.emission, "dimensions", 0)
     if isinstance(data, Series) and len(data.mean) == M:
-        split = [data.validation.start, data.test.start]
+        rnn.emission.prepare(data.X)
+        split = a, b = data.validation.start, data.test.start
+        parts = data.train, data.validation, data.test
+        if parts != (slice(0, a), slice(a, b), slice(b, len(data.X))):
+            wanted = "split as series() does, train, validation and test in order"
+            raise ValueError(f"data must be {wanted}; got {parts}")
         values = data.X, data.mean, data.scale, split
         return dict(zip(SERIES, values, strict=True))
     raise ValueError(f"data must be the Text or Series that {rnn!r} is about; got {_units(data)}")

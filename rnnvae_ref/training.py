@@ -32,15 +32,14 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
         validate=None, every=10, patience=30):  # fmt: skip
     r"""Maximise np.mean(objective(theta, X, rng)) over theta, Eq. (3)'s argmax. Returns a `Fit`.
 
-    objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and
-    for the objective's noise.  method: "adam" with minibatches of `batch` sequences, cut to the
-    longest of them, or "lbfgs" on all data with the noise held fixed.  clip: Adam's gradient of
-    nats per sequence is shortened to norm clip * T where it is longer, that is `clip` per step.
-    validate(theta) -> a number, larger is better, asked every `every` steps and at both ends
-    (unless the end is an interruption or a number that is not finite); training stops after
-    `patience` answers that bring nothing better, or one that is not finite. Where objective or
-    gradient is not finite, Adam stops and L-BFGS tries a shorter step. Ctrl-C stops both, and
-    `last` is good.
+    objective(theta, X, rng) -> (N,) nats per sequence; rng: numpy Generator, for minibatches and
+    for the objective's noise. method: "adam" with minibatches of `batch` sequences, cut to the
+    longest of them, or "lbfgs" on all data with the noise held fixed. clip: Adam's gradient of nats
+    per sequence is shortened to norm clip * T, with the T of X, where it is longer. validate(theta)
+    -> a number, larger is better, asked every `every` steps and at both ends (unless the end is an
+    interruption or a number that is not finite); training stops after `patience` answers that bring
+    nothing better, or one that is not finite. Where objective or gradient is not finite, Adam stops
+    and L-BFGS tries a shorter step. Ctrl-C stops both, and `last` is good.
     """
     _check_inputs(objective, theta, X, rng, method, validate)
     check_count("steps", steps)
@@ -95,8 +94,9 @@ def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
     v = np.zeros_like(x)
     for step in count():
         theta = unpack(x)
-        value, g = value_and_gradient(objective, theta, minibatch(X, batch, rng), rng)
-        if watch(step, theta, value, g):
+        at = partial(value_and_gradient, objective, theta, minibatch(X, batch, rng), rng)
+        value, g, why = _attempt(at, step)
+        if watch(step, theta, value, g, why):
             break
         g = flatten(clipped(g, clip * len(X)))[0]
         m = (1 - 0.9) * g + 0.9 * m
@@ -119,7 +119,7 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result):
 
     def loss(x):
         nonlocal trial
-        trial = x.copy(), *at(x)
+        trial = x.copy(), *_attempt(partial(at, x), result.step + 1)[:2]
         if not _finite(*trial[1:]):  # a value so far uphill that x is refused
             g = flatten(good[2])[0]
             return abs(g @ (x - good[0])) - good[1], g
@@ -142,7 +142,8 @@ def _watch(result, validate, steps, every, patience, step, theta, value, g, ende
     r"""Keep theta, record it, judge it. True where training must stop; `result.reason` says why."""
     if not _finite(value, g):
         bad = "gradient became non-finite" if np.isfinite(value) else f"objective became {value}"
-        result.reason = f"the {bad} at step {step}; `last` is the last good theta"
+        why = f" ({ended})" if ended else ""
+        result.reason = f"the {bad} at step {step}{why}; `last` is the last good theta"
         return True
     result.last = theta
     result.step = step
@@ -180,6 +181,18 @@ def _show(text):
     r"""Progress, where somebody sees it: on a terminal, or in a notebook."""
     if sys.stderr.isatty() or "ipykernel" in sys.modules:
         print(text, end="", file=sys.stderr, flush=True)
+
+
+def _attempt(evaluate, step):
+    r"""(value, gradient, None), or (nan, {}, why) where the objective refuses a theta that training
+    has come to; at step 0 it is the caller's, and the error, too.
+    """
+    try:
+        return *evaluate(), None
+    except ValueError as error:
+        if step == 0:
+            raise
+        return np.nan, {}, str(error)
 
 
 def value_and_gradient(objective, theta, X, rng):

@@ -24,7 +24,6 @@ import inspect
 import itertools
 import os
 import re
-import resource
 import signal
 import sys
 import tempfile
@@ -458,6 +457,8 @@ def run():
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, _alarm)
     rng = np.random.default_rng(chosen.seed)
+    import resource  # not on Windows, where the tests import this file, too
+
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     modules = [chosen.module] if chosen.module else MODULES + OTHERS
     every = [(module, name, get) for module in modules for name, get in doors(module)]

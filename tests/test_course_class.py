@@ -196,6 +196,29 @@ def test_a_class_becomes_marks_and_one_file_a_student_and_a_stopped_run_goes_on(
     assert len(quick) == 6
 
 
+def test_one_students_folder_costs_nobody_else_the_marks(tmp_path, quick, monkeypatch):
+    """A folder that cannot be copied, and things with a file's name that are none."""
+    folder, out = tmp_path / "class", tmp_path / "marks"
+    folder.mkdir()
+    for name in ("anna", "bob", "eve"):
+        file(folder / name, "x = 1")
+    (folder / "bob" / "gone.py").symlink_to(tmp_path / "nowhere")
+    (folder / "bob" / "lib.py").mkdir()
+    true = classroom.grade_one
+
+    def grade_one(path, *rest):
+        if path.parent.name == "eve":
+            raise OSError("the disk is full")
+        return true(path, *rest)
+
+    monkeypatch.setattr(classroom, "grade_one", grade_one)
+    points = classroom.read_points(classroom.HERE / "points.csv")
+    classroom.grade_class(folder, out, points, jobs=1, tell=lambda text: None)
+    said = {row[0]: row[-1] for row in rows_of(out / "marks.csv")[2:]}
+    assert said["eve/mine.py"] == "mine.py cannot be loaded: the disk is full"
+    assert len(said) == 3 and said["bob/mine.py"] == said["anna/mine.py"] == ""
+
+
 def test_students_find_no_other_file_and_time_is_limited(tmp_path):
     """A file named like a module harms nobody, what a file writes is lost, and a neighbour cannot
     be imported.

@@ -785,6 +785,14 @@ def test_the_exit_code_of_compare_says_whether_a_number_lies_outside(
     assert stop.value.code == code
 
 
+@pytest.mark.parametrize("words", [["1", "--study"], ["11", "--compare"]])
+def test_the_command_refuses_what_it_would_pass_over(words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["figures", *words])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code not in (0, None)
+
+
 def test_the_command_refuses_a_figure_that_is_not_there(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["figures", "99"])
     with pytest.raises(SystemExit, match=r"figures must be among 1\.\..* got 99"):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -48,6 +50,7 @@ def test_equal_models_load_whatever_their_repr(tmp_path):
         (RNN(Categorical(np.int64(5)), np.int32(2)), RNN(Categorical(5), 2)),
         (RNN(Gaussian(1, np.float64(0.1)), 2), RNN(Gaussian(1, 0.1), 2)),
         (RNN(Gaussian(1, 0), 2), RNN(Gaussian(1, 0.0), 2)),
+        (RNN(Gaussian(1, Fraction(1, 2)), 2), RNN(Gaussian(1, 0.5), 2)),
     ]:
         theta = one.init(np.random.default_rng(0))
         for mine, yours in ((one, other), (other, one)):
@@ -125,6 +128,19 @@ def test_save_refuses_data_that_the_model_is_not_about(tmp_path):
     ]:
         with pytest.raises(ValueError, match=rf"data must be the Text or Series that RNN.*{got}"):
             save(tmp_path / "theta.npz", rnn, theta, wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def test_save_refuses_data_that_would_not_come_back(tmp_path):
+    nile, rnn = data.nile(), RNN(Gaussian(), 2)
+    theta = rnn.init(np.random.default_rng(0))
+    for change, message in [
+        ({"train": slice(10, 50)}, "data must be split as series"),
+        ({"validation": slice(None, 70)}, "data must be split as series"),
+        ({"X": nile.X.astype(int)}, "X must be"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            save(tmp_path / "theta.npz", rnn, theta, replace(nile, **change))
     assert not list(tmp_path.iterdir())
 
 

@@ -113,7 +113,11 @@ def test_each_kind_of_source_counts_and_another_figure_does_not(out, tmp_path, m
 
 def test_the_json_is_written_last_and_what_a_killed_run_left_goes(tmp_path, monkeypatch):
     left, other = tmp_path / ".fig.77.part.png", tmp_path / ".fig_study.77.part.png"
-    for path in (left, other):
+    for path in (
+        left,
+        other,
+        tmp_path / "fig.json",
+    ):  # the last of an earlier run, with other settings
         path.touch()
     figure = SimpleNamespace(savefig=lambda part, metadata: part.touch())
     monkeypatch.setattr(

@@ -45,8 +45,9 @@ def table(folder):
     return folder / "table.csv"
 
 
-def record(path):
-    return json.loads((style.OUT / f"own_{path.stem}.json").read_text(encoding="utf-8"))["numbers"]
+def record(path, column=""):
+    name = f"own_{path.stem}{column}.json"
+    return json.loads((style.OUT / name).read_text(encoding="utf-8"))["numbers"]
 
 
 def steps_of(rnn):
@@ -77,9 +78,9 @@ def test_a_names_file_is_trained_on_scored_saved_and_drawn_from(names, capsys):
 
 def test_a_column_is_trained_on_scored_in_its_units_saved_and_forecast(table, capsys):
     own.main([str(table), "--column", "flow", "--steps", "30", "--hidden", "4"])
-    out, n = capsys.readouterr().out, record(table)
+    out, n = capsys.readouterr().out, record(table, "_flow")
     assert "60 rows" in out and "nats a step  AR(0)" in out
-    rnn, theta, s = load(style.OUT / "own_table.npz")
+    rnn, theta, s = load(style.OUT / "own_table_flow.npz")
     raw = s.decode(s.X)[:, 0, 0]
     assert_allclose(n["record"], raw, rtol=1e-6)
     steps = steps_of(rnn)(rnn, theta, s.X)[s.test] - np.log(s.scale)
@@ -106,7 +107,8 @@ def test_the_model_and_its_step_are_chosen_on_validation(names, table, monkeypat
         (table, ["--column", "flow"], data.windows(data.series(table, "flow").X[:30], 30)),
     ):
         own.main([str(path), *column, "--steps", "20", "--hidden", "3"])
-        runs, chosen = fits[-3:], load(style.OUT / f"own_{path.stem}.npz")[1]
+        saved = "_".join(["own", path.stem, *column[1:]])  # a column of a table has its own
+        runs, chosen = fits[-3:], load(style.OUT / f"{saved}.npz")[1]
         best = max(runs, key=lambda run: max(run[2].history["validation"]))[2].best
         assert all(np.array_equal(best[key], chosen[key]) for key in chosen)
         for (_, _, X), _, _ in runs:
@@ -126,7 +128,7 @@ def test_a_large_file_is_cut_and_the_output_says_so(names, table, monkeypatch, c
     lines = capsys.readouterr().out.split("\n")[0]
     assert sum(int(word) for word in lines.split() if word.isdigit()) < 25
     own.main([str(table), "--column", "flow", "--steps", "1", "--hidden", "2"])
-    assert "40 rows" in capsys.readouterr().out and len(record(table)["record"]) == 40
+    assert "40 rows" in capsys.readouterr().out and len(record(table, "_flow")["record"]) == 40
 
 
 def test_own_takes_four_rows_and_three_lines(folder):
@@ -134,7 +136,7 @@ def test_own_takes_four_rows_and_three_lines(folder):
     (folder / "four.csv").write_text("1\n2\n4\n3\n", encoding="utf-8")
     words = ["--column", "0", "--no-header", "--steps", "2", "--hidden", "2"]
     own.main([str(folder / "four.csv"), *words])
-    assert np.isfinite([*record(folder / "four.csv")["test"].values()]).all()
+    assert np.isfinite([*record(folder / "four.csv", "_0")["test"].values()]).all()
     (folder / "three.txt").write_text("ab\nb\nc", encoding="utf-8")
     own.main([str(folder / "three.txt"), "--steps", "2", "--hidden", "2"])
     assert np.isfinite([*record(folder / "three.txt")["test"].values()]).all()
@@ -148,6 +150,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([folder], "must be a file, and is a folder"),
         ([folder / "one.txt"], "at least 3 lines that are not blank, to be split; it has 1"),
         ([table], r"table\.csv is a table: give COLUMN=name, or --column name"),
+        ([folder / "TABLE.CSV"], r"TABLE\.CSV is a table"),
         ([table, "--column", "x"], "has no column 'x'; it has year, flow"),
         ([table, "--column", "flow", "--no-header"], "has no column 'flow'; it has 0, 1"),
         ([folder / "constant.csv", "--column", "flow"], "column 'flow' must vary"),
@@ -155,7 +158,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([names, "--hidden", "0"], "hidden must be a whole number, 1 or larger; got 0"),
         ([names, "--steps", "-1"], "steps must be a whole number"),
         (
-            [names, "--particles", "9", "--hidden", "3", "--steps", "1"],
+            [names, "--particles", "9", "--hidden", "3", "--steps", "100000"],
             "apart needs particles <= 2",
         ),
     ]:

@@ -168,6 +168,12 @@ def test_each_number_leads_to_its_derivation(e):
     )
 
 
+def test_one_equation_as_json(capsys):
+    assert __main__.main(["14", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["number"] == 14 and row["verdict"] == "holds"
+
+
 def test_a_command_ends_quietly_where_its_reader_has_gone(monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)

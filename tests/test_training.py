@@ -219,6 +219,24 @@ def test_lbfgs_refuses_a_step_to_where_the_gradient_or_the_objective_is_not_fini
         assert np.isfinite(result.history["objective"]).all()
 
 
+@pytest.mark.parametrize("method", ["adam", "lbfgs"])
+def test_a_theta_that_the_objective_refuses_ends_or_turns_training_and_nothing_is_lost(method):
+    """The package's own objectives raise ValueError where numbers leave their range."""
+    durations, rnn = data.old_faithful(), RNN(Gaussian(), 2, transition="linear")
+    theta, X = rnn.init(np.random.default_rng(2)), durations.X[durations.train]
+    options = {"step_size": 10.0} if method == "adam" else {"method": method}
+    objective = lambda th, X, _: log_likelihood(rnn, th, X)
+    result = fit(objective, theta, X, rng=np.random.default_rng(0), steps=200, **options)
+    assert np.isfinite(log_likelihood(rnn, result.last, X)).all()
+    if method == "adam":
+        assert "the objective became nan at step 1 (log p(x_t | h_t) of this X" in result.reason
+    else:
+        assert result.reason.startswith("L-BFGS: convergence")
+        assert log_likelihood(rnn, result.last, X) > log_likelihood(rnn, theta, X) + 10
+    with pytest.raises(ValueError, match="log_s"):  # but what is wrong at first is the caller's
+        fit(objective, theta | {"log_s": np.array([-700.0])}, X, rng=np.random.default_rng(0))
+
+
 def test_lbfgs_without_one_finite_step_keeps_its_start():
     first = {"a": np.array([-1.0, 1.0])}
     only = lambda theta, X, rng: climb(theta, X, rng) + (np.nan if theta["a"][0] != -1.0 else 0.0)

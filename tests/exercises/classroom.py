@@ -67,6 +67,7 @@ def read_points(path):
 def fingerprint(path, folder, seed, limit):
     """Changes with the file, what stands beside it, the seed and the grader."""
     beside = sorted(path.parent.rglob("*.py")) if path.parent != folder else []
+    beside = [other for other in beside if other.is_file()]
     state = hashlib.sha256(f"{seed} {limit}".encode())
     for file in [path, *beside, *sorted(HERE.glob("*.py"))]:
         state.update(file.read_bytes())
@@ -79,7 +80,8 @@ def grade_one(path, folder, seed, limit, total):
         if path.parent == folder:
             copy = Path(shutil.copy2(path, scratch))
         else:
-            copy = Path(shutil.copytree(path.parent, Path(scratch) / "own")) / path.name
+            own = shutil.copytree(path.parent, Path(scratch) / "own", symlinks=True)
+            copy = Path(own) / path.name
         call = run.Apart(copy, limit, total)
         try:
             functions = [f for exercise in EXERCISES for f in exercise.functions]
@@ -87,6 +89,20 @@ def grade_one(path, folder, seed, limit, total):
         finally:
             call.close()
     return grading.record_of(verdicts, path.relative_to(folder).as_posix(), seed, call.warnings)
+
+
+def grade_and_keep(path, folder, seed, limit, total, target, key):
+    """The record of one file, which is also written; what cannot be graded is said in it."""
+    functions = [f.name for exercise in EXERCISES for f in exercise.functions]
+    try:
+        record = grade_one(path, folder, seed, limit, total)
+    except Exception as error:  # one student's folder must not cost the others their marks
+        broken = grading.Verdict(grading.WRONG, f"{path.name} cannot be loaded: {error}")
+        name = path.relative_to(folder).as_posix()
+        record = grading.record_of(dict.fromkeys(functions, broken), name, seed)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    grading.write_json(target, record | {"fingerprint": key})
+    return record | {"fingerprint": key}
 
 
 def marks(record, points):
@@ -144,16 +160,15 @@ def grade_class(folder, out, points, seed=0, limit=5.0, total=60.0, jobs=4, tell
             target, key = out / f"{name}.json", fingerprint(path, folder, seed, limit)
             records[name] = stored(target, key)
             if records[name] is None:
-                job = pool.submit(grade_one, path, folder, seed, limit, total)
-                waiting[job] = (name, target, key)
+                args = path, folder, seed, limit, total, target, key
+                waiting[pool.submit(grade_and_keep, *args)] = name
         try:
             for job in as_completed(waiting):
-                name, target, key = waiting[job]
-                records[name] = job.result() | {"fingerprint": key}
-                target.parent.mkdir(parents=True, exist_ok=True)
-                grading.write_json(target, records[name])
+                name = waiting[job]
+                records[name] = job.result()
                 tell(f"{summary(records[name])}  {name}")
         except KeyboardInterrupt:
+            tell("stopping, when the files that have begun are graded ..")
             pool.shutdown(cancel_futures=True)
             raise SystemExit("stopped; the same command goes on from here") from None
     write_csv(out / "marks.csv", records, points)
