@@ -422,8 +422,9 @@ def _place(path, name, names):
         return name
     count = names.count(name)
     if count != 1:
-        found = "more than one" if count else "no"
-        raise ValueError(f"{path} has {found} column {name!r}; it has {', '.join(names)}")
+        found = f"{'more than one' if count else 'no'} column {name!r}; it has {', '.join(names)}"
+        hint = "; without a line of names give header=False (or --no-header)"
+        raise ValueError(f"{path} has {found}{hint * str(name).isdecimal()}")
     return names.index(name)
 
 

@@ -152,6 +152,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([table], r"table\.csv is a table: give COLUMN=name, or --column name"),
         ([folder / "TABLE.CSV"], r"TABLE\.CSV is a table"),
         ([table, "--column", "x"], "has no column 'x'; it has year, flow"),
+        ([table, "--column", "0"], r"no column '0'; it has year, flow; without .* --no-header\)"),
         ([table, "--column", "flow", "--no-header"], "has no column 'flow'; it has 0, 1"),
         ([folder / "constant.csv", "--column", "flow"], "column 'flow' must vary"),
         ([table, "--column", "flow", "--decimal", "x"], 'decimal "." or ","'),
