@@ -126,6 +126,16 @@ def test_padding_changes_no_mixture(emission):
         assert_same(value_and_gradient(objective, theta), value_and_gradient(apart, theta))
 
 
+def test_the_two_step_example_stays_at_plus_and_minus_one_with_scale_one():
+    """By hand: densities N(x; +-1, 1) at x_1 = 2 and x_2 = -2, so squares of 1, 9 and 9, 1."""
+    two, theta, X = examples.two_steps(-2.0)
+    assert F(two, theta, X)[:, 0, :, 0, 0].tolist() == [[1.0, -1.0], [1.0, -1.0]]
+    log_2pi = np.log(2 * np.pi)
+    assert_allclose(particles.trajectory_mixture(two, theta, X), -5.0 - log_2pi)
+    step = np.log((np.exp(-0.5) + np.exp(-4.5)) / 2) - 0.5 * log_2pi
+    assert_allclose(particles.per_step_mixture(two, theta, X), 2 * step)
+
+
 def test_c1_two_steps_and_two_particles_decide_that_neither_bounds_the_other():
     assert_allclose(
         [by_hand(trajectory, [5.0, 1.0], [5.0, 1.0]), by_hand(per_step, [5.0, 1.0], [5.0, 1.0])],
