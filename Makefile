@@ -47,7 +47,7 @@ slides: | $(STAMP)  ## the figures that derivations/teaching.md puts on the scre
 test: | $(STAMP)  ## all tests, and the examples in README
 	$(PY) -m pytest
 
-paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html; it installs three packages more
+paper: | $(STAMP)  ## the paper on one page, offline: derivations/out/paper.html; it installs four packages more
 	@$(PY) -c "import markdown_it, math_core, pygments, ziamath" 2>/dev/null || $(call extra,page)
 	@$(PY) -m derivations.paper
 

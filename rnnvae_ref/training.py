@@ -32,14 +32,15 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
         validate=None, every=10, patience=30):  # fmt: skip
     r"""Maximise np.mean(objective(theta, X, rng)) over theta, Eq. (3)'s argmax. Returns a `Fit`.
 
-    objective(theta, X, rng) -> (N,) nats per sequence; rng: numpy Generator, for minibatches and
-    for the objective's noise. method: "adam" with minibatches of `batch` sequences, cut to the
-    longest of them, or "lbfgs" on all data with the noise held fixed. clip: Adam's gradient of nats
-    per sequence is shortened to norm clip * T, with the T of X, where it is longer. validate(theta)
-    -> a number, larger is better, asked every `every` steps and at both ends (unless the end is an
-    interruption or a number that is not finite); training stops after `patience` answers that bring
-    nothing better, or one that is not finite. Where objective or gradient is not finite, Adam stops
-    and L-BFGS tries a shorter step. Ctrl-C stops both, and `last` is good.
+    objective(theta, X, rng) -> (N,) nats per sequence;  rng: numpy Generator, for minibatches and
+    for the objective's noise.  method: "adam" with minibatches of `batch` sequences, cut to the
+    longest of them, or "lbfgs" on all data with the noise held fixed.  clip: Adam's gradient of
+    nats per sequence is shortened to norm clip * T, with the T of X, where it is longer.
+    validate(theta) -> a number, larger is better, asked every `every` steps and at both ends
+    (unless the end is an interruption or not finite); training stops after `patience` answers that
+    bring nothing better, or one that is not finite. Where the objective raises ValueError, or it or
+    its gradient is not finite, Adam stops and L-BFGS tries a shorter step; at the start the error
+    is the caller's. Ctrl-C stops both, and `last` is good.
     """
     _check_inputs(objective, theta, X, rng, method, validate)
     check_count("steps", steps)

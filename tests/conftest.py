@@ -16,7 +16,7 @@ collect_ignore = ["benchmarks"]  # `make bench`: its opponents are not installed
 
 @pytest.fixture(scope="session", autouse=True)
 def _small_runs_ahead(request):
-    """Where most tests of the figures were asked for."""
+    """The figures' small runs begin at once where most of their tests were asked for."""
     if sum("figures.py::" in item.nodeid for item in request.session.items) < 100:
         yield
         return
