@@ -24,9 +24,9 @@ one particle with one bump or Eq. (26) above its ceiling by more than the test s
 import matplotlib.pyplot as plt
 import numpy as np
 
-from figures import style
+from figures import style, worlds
 from figures.baselines import FORK_TRUTH, fork_ceiling, two_bumps
-from rnnvae_ref import RNN, Gaussian, data, examples, fit, particles, sampling
+from rnnvae_ref import RNN, Gaussian, fit, particles, sampling
 
 T, GRID = 25, np.linspace(-3.0, 3.0, 241)
 MIXTURE = {"17": particles.per_step_mixture, "26": particles.trajectory_mixture}
@@ -66,7 +66,7 @@ STUDY = {
 
 def compute(rng, *, seeds=5, steps=600, cells=LIVE):
     sets = {
-        part: data.fork(rng, T, N)
+        part: worlds.fork(rng, T, N)
         for part, N in {"train": 1500, "validation": 300, "test": 500}.items()
     }
     X, runs, shown = {part: pair[0] for part, pair in sets.items()}, [], {}
@@ -77,7 +77,7 @@ def compute(rng, *, seeds=5, steps=600, cells=LIVE):
         if cell[2] in MIXTURE:
             predicted = sampling.predict(rnn, theta, np.full((1, 1, 1), 0.5), GRID, -np.inf)
             shown[label(*cell)] = predicted[1, 0]
-    rnn, theta = examples.fork_particles()
+    rnn, theta = worlds.fork_particles()
     return {
         "cells": [label(*cell) for cell in cells],
         "runs": runs,

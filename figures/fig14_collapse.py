@@ -11,15 +11,15 @@ two modes at g < 1. Cells: 4 norms x 20 networks, 13 norms x 1 model, L-BFGS. Ti
 import autograd.numpy as np
 import matplotlib.pyplot as plt
 
-from figures import style
+from figures import style, worlds
 from figures.baselines import FORK_TRUTH, fork_ceiling
-from rnnvae_ref import RNN, Gaussian, data, examples, fit, particles, unroll
+from rnnvae_ref import RNN, Gaussian, fit, particles, unroll
 
 NORMS, GAINS, T = (0.5, 0.8, 1.0, 1.5), np.linspace(0.4, 2.8, 13), 30
 
 
 def compute(rng, *, seeds=20, steps=200):
-    train, test = (data.fork(rng, 25, N)[0] for N in (200, 500))
+    train, test = (worlds.fork(rng, 25, N)[0] for N in (200, 500))
     return {
         "distance": {str(g): np.array([distances(rng, g) for _ in range(seeds)]) for g in NORMS},
         "score": [score(rng, g, train, test, steps) for g in GAINS],
@@ -39,7 +39,7 @@ def score(rng, g, train, test, steps):
     r"""Eq. (17) on the fork for the written-down model with W of norm g: nats a step after fitting
     C, c and log_s.
     """
-    rnn, theta = examples.fork_particles()
+    rnn, theta = worlds.fork_particles()
     theta["W"] *= g / 2.0
     free = {key: theta[key] for key in ("C", "c", "log_s")}
     objective = lambda part, X, _: particles.per_step_mixture(

@@ -12,15 +12,15 @@ Falsified by: a maximum at an end, or starts that end elsewhere. Cells: 1 model 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from figures import style
-from rnnvae_ref import examples, fit, particles, sampling
+from figures import style, worlds
+from rnnvae_ref import fit, particles, sampling
 
 TRUE, T, RHOS = 0.8, 25, np.concatenate([[0.0], np.linspace(0.05, 0.95, 19), [0.98, 1.0]])
 STARTS = (-3.0, 0.0, 4.0)
 
 
 def compute(rng, *, seeds=3, steps=100):
-    rnn, theta = examples.fork_particles()
+    rnn, theta = worlds.fork_particles()
     train, test = (
         sampling.sample(rnn, theta, rng, T, N, logit_rho=logit(TRUE)) for N in (300, 500)
     )

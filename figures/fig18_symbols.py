@@ -37,9 +37,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 from scipy.optimize import minimize
 
-from figures import style
+from figures import style, worlds
 from figures.baselines import cue_floor, cue_floor_26, log_probabilities
-from rnnvae_ref import RNN, Categorical, data, examples, fit, particles, unroll
+from rnnvae_ref import RNN, Categorical, fit, particles, unroll
 
 N, M, T = 8, 2, 20
 MIXTURE = {"17": particles.per_step_mixture_steps, "26": particles.trajectory_mixture_steps}
@@ -71,15 +71,15 @@ TEXT = {
 # fmt: on
 COLOURS = dict(zip(SETTINGS, (style.RNN, style.SKY, style.PER_STEP, style.TRAJECTORY), strict=True))
 STUDY = {"seeds": 5, "steps": 1500, "sizes": (2, 3, 4), "starts": 30, "study": True}
-cue = lambda rng, count: data.cue_language(rng, N, M, T, count)
+cue = lambda rng, count: worlds.cue_language(rng, N, M, T, count)
 answers = lambda a: a[1::2]
 late = lambda a: a[10:]  # a mixture of the h_1^l, before the particles have met, is another matter
 
 
 def compute(rng, *, seeds=2, steps=500, sizes=(2, 3), starts=6, study=False):
     first, second, third, *more = rng.spawn(7)
-    fork = lambda rng, count: data.symbol_fork(rng, T, count)
-    P, fork_P = data.cue_law(N, M)[1], data.symbol_fork_law()[1]
+    fork = lambda rng, count: worlds.symbol_fork(rng, T, count)
+    P, fork_P = worlds.cue_law(N, M)[1], worlds.symbol_fork_law()[1]
     numbers = {
         "written down": written_down(first),
         "cue": {str(D): cells(first, cue, D, SETTINGS, seeds, steps, answers) for D in sizes},
@@ -95,8 +95,8 @@ def compute(rng, *, seeds=2, steps=500, sizes=(2, 3), starts=6, study=False):
 def all_of_study(rngs, seeds, steps):
     r"""The other panels. Their settings are in the protocol."""
     laws = {m: [random_successors(rngs[0], m) for _ in range(seeds)] for m in RANDOM}
-    pairs = {n: data.cue_law(n, 2)[1][n:, :n] for n in (6, 12, 16)}
-    chain = lambda rng, count: data.markov_chain(rng, laws[8][0], T, count)
+    pairs = {n: worlds.cue_law(n, 2)[1][n:, :n] for n in (6, 12, 16)}
+    chain = lambda rng, count: worlds.markov_chain(rng, laws[8][0], T, count)
     settings = [(L, delta) for L in (2, 1) for delta in (0.0, 0.001, 0.01, 0.03)]
     texts = (("characters", 4), ("characters", 8), ("words", 8))
     return {
@@ -120,12 +120,12 @@ def random_panel(rng, laws):
 
 def written_down(rng):
     r"""What the written-down parameters lose on 500 sequences, and how many they are."""
-    (X, truth), (Y, fork_truth) = cue(rng, 500), data.symbol_fork(rng, T, 500)
-    models = {"(17)": examples.cue_particles(N, M), "one particle": examples.cue_one_particle(N, M)}
+    (X, truth), (Y, fork_truth) = cue(rng, 500), worlds.symbol_fork(rng, T, 500)
+    models = {"(17)": worlds.cue_particles(N, M), "one particle": worlds.cue_one_particle(N, M)}
     lost = {
         name: np.mean(answers(truth - MIXTURE["17"](*model, X))) for name, model in models.items()
     }
-    models["fork, (17)"] = examples.symbol_fork_particles()
+    models["fork, (17)"] = worlds.symbol_fork_particles()
     lost["fork, (17)"] = np.mean(fork_truth - MIXTURE["17"](*models["fork, (17)"], Y))
     return {
         name: [lost[name], sum(v.size for v in theta.values())]
@@ -213,7 +213,7 @@ def basin(rng, L, delta, seeds, steps):
     r"""Loss an answer before and after training from the written-down parameters, softened and
     disturbed.
     """
-    rnn, theta = examples.cue_particles(N, M) if L == 2 else examples.cue_one_particle(N, M)
+    rnn, theta = worlds.cue_particles(N, M) if L == 2 else worlds.cue_one_particle(N, M)
     sets = {
         part: cue(rng, count)
         for part, count in {"train": 1500, "validation": 300, "test": 500}.items()
@@ -233,7 +233,7 @@ def text(rng, level, D, seeds):
     r"""Held-out nats a word, or bits a character, of n-grams and of one particle and four; and the
     text's source.
     """
-    d = data.documentation(level, 500 if level == "words" else 104)
+    d = worlds.documentation(level, 500 if level == "words" else 104)
     V, unit = len(d.symbols), 1.0 if level == "words" else np.log(2)
     windows = lambda x: x[: len(x) // 50 * 50, 0].reshape(-1, 50).T.copy()
     sets = {part: (windows(getattr(d, part)), 0.0) for part in ("train", "validation", "test")}

@@ -5,9 +5,6 @@ else in its order. The files, and `SOURCES.md` about them, are in `rnnvae_ref/da
 """
 
 import csv
-import platform
-import re
-from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
@@ -16,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical
-from rnnvae_ref.examples import FORK_PLACES, cue_sets
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, draw, plain_array
+from rnnvae_ref.numerics import check_count, describe, plain_array
 
 HERE = Path(__file__).parent / "datasets"
 END = "\n"  # ends every line: a symbol that is predicted and counted like others
@@ -213,132 +209,6 @@ def windows(X, length):
     check_count("length", length, most=len(X))
     N = len(X) // length
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
-
-
-def markov_chain(rng, P, T, N, first=None):
-    r"""x_1 ~ `first`, by default uniform, x_t ~ P[x_{t-1}]: X (T, N) and log p(x_t | x_{t-1})."""
-    _check_made(rng, T, N)
-    P = np.asarray(P, dtype=float)
-    if first is None:
-        first = np.full(P.shape[:1], 1.0 / max(1, len(np.atleast_1d(P))))
-    square = P.ndim == 2 and P.shape == 2 * np.shape(first)
-    laws = np.array([*P, first], dtype=float) if square else np.full((1, 1), np.nan)
-    if not ((laws >= 0).all() and np.allclose(laws.sum(axis=1), 1.0)):
-        raise ValueError("P must be a square matrix, its rows and `first` probabilities")
-    rows = [np.tile(first, (N, 1))]
-    X = [draw(rng.random(N), rows[0])]
-    for _ in range(T - 1):
-        rows.append(P[X[-1]])
-        X.append(draw(rng.random(N), rows[-1]))
-    X = np.array(X)
-    return X, np.log(np.take_along_axis(np.array(rows), X[:, :, None], axis=2)[:, :, 0])
-
-
-def autoregression(rng, a, s, T, N):
-    r"""x_t = a x_{t-1} + s n_t, n_t ~ N(0, 1), x_0 = 0: X (T, N, 1) and log p(x_t | x_{t-1})."""
-    _check_made(rng, T, N)
-    check_positive("s", s)
-    if not isinstance(a, Real) or not np.isfinite([a, s]).all():
-        raise ValueError(f"a and s must be finite numbers; got {a!r} and {s!r}")
-    n = rng.standard_normal((T, N))
-    X = np.zeros((T + 1, N))
-    for t in range(T):
-        X[t + 1] = a * X[t] + s * n[t]
-    return X[1:, :, None], -0.5 * n**2 - np.log(s) - 0.5 * np.log(2 * np.pi)
-
-
-def fork(rng, T, N):
-    r"""x_t = 0.8 x_{t-1} + z_t + 0.1 n_t, z_t = +-1 with equal chance, n_t ~ N(0, 1), x_0 = 0: each
-    step has two modes. X (T, N, 1) and log p(x_t | x_{t-1}).
-    """
-    _check_made(rng, T, N)
-    z = rng.choice([-1.0, 1.0], (T, N))
-    n = rng.standard_normal((T, N))
-    X = np.zeros((T + 1, N))
-    for t in range(T):
-        X[t + 1] = 0.8 * X[t] + z[t] + 0.1 * n[t]
-    y = X[1:] - 0.8 * X[:-1]
-    plus, minus = (-0.5 * ((y - mode) / 0.1) ** 2 for mode in (1.0, -1.0))
-    log_p = np.logaddexp(plus, minus) - np.log(2 * 0.1 * np.sqrt(2 * np.pi))
-    return X[1:, :, None], log_p
-
-
-def cue_law(n, m):
-    r"""The cue language's law: p(x_1), (V,), and P[x_{t-1}, x_t], (V, V), with V = n + C(n, m).
-
-    Symbols 0 .. n-1 are answers; each other symbol, a cue, names a set of m answers. One of them
-    comes after the cue, and after an answer, or first of all, any cue; all equally likely.
-    """
-    sets = cue_sets(n, m)
-    any_cue = np.repeat([0.0, 1.0 / len(sets)], [n, len(sets)])
-    P = np.tile(any_cue, (n + len(sets), 1))
-    P[n:] = 0.0
-    P[n + np.arange(len(sets))[:, None], sets] = 1.0 / m
-    return any_cue, P
-
-
-def cue_language(rng, n, m, T, N):
-    r"""Cue, answer, cue, answer .. by `cue_law`: X (T, N) and the true log p(x_t | x_{t-1})."""
-    first, P = cue_law(n, m)
-    return markov_chain(rng, P, T, N, first)
-
-
-def symbol_fork_law():
-    r"""The fork in 32 symbols at the places `FORK_PLACES`: p(x_1), and P[x_{t-1}, x_t], (32, 32).
-
-    Half of N(0.8 y + 1, 0.15^2) and half of N(0.8 y - 1, 0.15^2), each on the places only; y_0 = 0.
-    """
-    mean = 0.8 * np.append(0.0, FORK_PLACES)[:, None, None] + np.array([[1.0], [-1.0]])
-    bumps = np.exp(-0.5 * ((FORK_PLACES - mean) / 0.15) ** 2)  # (33, 2, 32)
-    rows = np.mean(bumps / bumps.sum(axis=2, keepdims=True), axis=1)
-    return rows[0], rows[1:]
-
-
-def symbol_fork(rng, T, N):
-    r"""The fork in symbols: X (T, N) and the true log p(x_t | x_{t-1}), (T, N)."""
-    first, P = symbol_fork_law()
-    return markov_chain(rng, P, T, N, first)
-
-
-@dataclass(frozen=True)
-class Document:
-    r"""One long text of known `source`, in order: (T, 1) integers; symbols[v] is symbol v."""
-
-    symbols: tuple
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-    source: str
-
-
-def documentation(level="words", vocabulary=500):
-    r"""The help texts of your own Python: 80 % to train, then 10 % to validate, 10 % to test.
-
-    level: "words", which are words and signs, or "characters". The most frequent of the training
-    part are symbols of their own, all others are symbol 0. `source` tells the version of Python.
-    """
-    check_count("vocabulary", vocabulary, least=2)
-    if level not in ("words", "characters"):
-        raise ValueError(f'level must be "words" or "characters"; got {level!r}')
-    try:
-        from pydoc_data.topics import topics
-    except ImportError as error:
-        missing = "this Python comes without pydoc_data, its help texts"
-        raise ImportError(f"{missing}; that from python.org has them") from error
-    text = "".join(topics[name] for name in sorted(topics))
-    parts = re.findall(r"\w+|[^\w\s]", text) if level == "words" else [*text]
-    ends = [round(share * len(parts)) for share in (0.8, 0.9)]
-    frequent = Counter(parts[: ends[0]]).most_common(vocabulary - 1)
-    index = {symbol: v for v, (symbol, _) in enumerate(frequent, start=1)}
-    X = np.array([index.get(symbol, 0) for symbol in parts])[:, None]
-    source = f"pydoc_data.topics of Python {platform.python_version()}, {len(text)} characters"
-    return Document(("(other)", *index), *np.split(X, ends), source)
-
-
-def _check_made(rng, T, N):
-    check_rng(rng)
-    check_count("T", T)
-    check_count("N", N)
 
 
 def check_path(path):

@@ -14,8 +14,10 @@ import autograd.numpy as np
 from rnnvae_ref.emissions import Gaussian
 from rnnvae_ref.numerics import TIME, check_array, check_count, untraced
 from rnnvae_ref.rnn import (
-    check_model, check_sigma, f, initial_state, one_particle, prepare_unpadded, table,
+    F, check_model, check_sigma, initial_state, one_particle, prepare_unpadded, table,
 )  # fmt: skip
+
+MOST_STATES = 4000
 
 
 def log_p(rnn, theta, X, sigma, P1=None):
@@ -70,62 +72,26 @@ def penalty(rnn, theta, T, sigma):
 def kl_q_posterior(rnn, theta, X, sigma):
     r"""KL( q(H|X) || p(H|X) ) for P_1 = 0, nats per sequence, (N,), sigma other than 0.
 
-    A sum over steps: E over q(h_t) of KL( N(h_t W + x_t U + b, Q) || the posterior's transition ).
+    q of h_2 .. h_T in one row is normal with covariance V; p has precision V^-1 + R, where R is
+    from the emissions. With g the slope of log p(X|H) at the mean of q, which is F(X):
+
+        KL = (1/2) [ tr(V R) - log det(1 + V R) + g (1 + V R)^-1 V g' ]
     """
     X, Q, _ = _prepare(rnn, theta, X, sigma, None)
     check_sigma(rnn, sigma, nonzero=True)
-    marginals = _marginals(rnn, theta, X, Q)
-    D = rnn.hidden
-    J, j = np.zeros((D, D)), np.zeros((X.shape[1], D))
-    total = np.zeros(X.shape[1])
-    for t in range(len(X) - 2, -1, -1):
-        J, j = _see(rnn, theta, J, j, X[t + 1])
-        total = total + _step_divergence(J, j, Q, *marginals[t])
-        J, j = _step_back(rnn, theta, J, j, Q, X[t])
-    check_array("the divergence for this theta and X", total)
-    return total
-
-
-def _marginals(rnn, theta, X, Q):
-    r"""The dynamics alone: mean (N, D) and covariance (D, D) of f(h_t, x_t), over h_t."""
-    W = theta["W"]
-    m, P = initial_state(rnn, theta, X.shape[1]), np.zeros(Q.shape)
-    found = []
-    for x in X[:-1]:
-        R = np.dot(np.dot(W.T, P), W)
-        m, P = f(rnn, theta, m, x), R + Q
-        found.append((m, R))
-    return found
-
-
-def _step_divergence(J, j, Q, m, R):
-    r"""E KL( N(mu, Q) || N(V (Q^-1 mu + j), V) ), V = (Q^-1 + J)^-1, over mu ~ (mean m, cov. R).
-
-    log p(x_{t+1} .. x_T | h_{t+1}) = -(1/2) h J h' + h j' + const. gives the second law.
-    """
-    V = np.linalg.inv(np.linalg.inv(Q) + J)
-    away = np.dot(np.dot(m, J) - j, V)  # the two means' difference at mu = m
-    shift = np.dot(J, V)  # and how it changes with mu
-    spread = np.trace(np.linalg.solve(V, Q + np.dot(np.dot(shift.T, R), shift)))
-    logdet = np.linalg.slogdet(V)[1] - np.linalg.slogdet(Q)[1]
-    quadratic = np.sum(away * np.linalg.solve(V, away.T).T, axis=1)
-    return 0.5 * (spread - len(Q) + logdet + quadratic)
-
-
-def _see(rnn, theta, J, j, x):
-    r"""Add log p(x_t | h_t) to the quadratic form -(1/2) h J h' + h j'."""
-    precision = 1.0 / rnn.emission.scale(theta) ** 2
-    weighted = theta["C"] * precision
-    return J + np.dot(weighted, theta["C"].T), j + np.dot(x - theta["c"], weighted.T)
-
-
-def _step_back(rnn, theta, J, j, Q, x):
-    r"""Integrate over h_{t+1} = h_t W + x_t U + b + noise: the quadratic form in h_t."""
-    A = np.linalg.inv(np.eye(len(Q)) + np.dot(J, Q))  # (I + J Q)^-1
-    W = theta["W"]
-    drive = np.dot(x, theta["U"]) + theta["b"]
-    AJ = np.dot(A, J)
-    return np.dot(np.dot(W, AJ), W.T), np.dot(np.dot(j, A.T) - np.dot(drive, AJ), W.T)
+    check_count("(T - 1) D, the size of H,", (len(X) - 1) * rnn.hidden, least=0, most=MOST_STATES)
+    steps = np.eye(len(X) - 1)
+    back = np.eye(len(steps) * rnn.hidden) - np.kron(np.eye(len(steps), k=1), theta["W"])
+    onward = np.linalg.inv(back)  # what the noise of each step does to all later ones
+    V = np.dot(np.dot(onward.T, np.kron(steps, Q)), onward)
+    weighted = theta["C"] / rnn.emission.scale(theta) ** 2  # C S^-1
+    VR = np.dot(V, np.kron(steps, np.dot(weighted, theta["C"].T)))
+    away = X[1:] - np.dot(F(rnn, theta, X)[1:, 0], theta["C"]) - theta["c"]
+    g = np.reshape(np.swapaxes(np.dot(away, weighted.T), 0, 1), (X.shape[1], len(V)))
+    check_array("the divergence for this theta and X", VR)
+    closer = np.eye(len(V)) + VR
+    pull = np.sum(g.T * np.linalg.solve(closer, np.dot(V, g.T)), axis=0)
+    return 0.5 * (np.trace(VR) - np.linalg.slogdet(closer)[1] + pull)
 
 
 def _filter(rnn, theta, X, sigma, P1):

@@ -255,33 +255,25 @@ def log_forward(ell, logit_rho, /):
 
 
 def _forward(ell, logit_rho):
-    r"""The steps (T, ..., N), and what the derivative needs, both (T, ..., L, N):
-
-    log_w_t^l = log p(z_t = l | x_1 .. x_t), and k_t^l, the probability, given z_t = l and x_<t,
-    that the index was not drawn anew. After a step that no particle allows (-inf), the weights
-    stay.
+    r"""The steps, log p(z_t = l | x_<t) for t = 1 .. T+1, and k_{t+1}^l, the probability, given
+    z_{t+1} = l and x_1 .. x_t, that the index was not drawn anew.
     """
     L = ell.shape[-2]
-    stay, leave = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
+    stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
+    log_w = np.full((len(ell) + 1, *ell.shape[1:]), -np.log(L))
+    k = np.empty_like(ell)
     steps = np.empty((*ell.shape[:-2], ell.shape[-1]))
-    log_w, k = np.empty_like(ell), np.zeros_like(ell)
-    predicted = np.full(ell.shape[1:], -np.log(L))  # log p(z_t = l | x_<t)
     for t in range(len(ell)):
-        if t > 0:
-            stayed = stay + log_w[t - 1]
-            predicted = np.logaddexp(stayed, leave)
-            possible = np.isfinite(predicted)
-            k[t] = np.exp(stayed - np.where(possible, predicted, 0.0))
-        joint = predicted + ell[t]
+        joint = log_w[t] + ell[t]
         steps[t] = log_sum_exp(joint, axis=-2)
-        step = steps[t][..., None, :]
-        allowed = np.isfinite(step)
-        log_w[t] = np.where(allowed, joint - np.where(allowed, step, 0.0), predicted)
+        stayed = stay + (joint - steps[t][..., None, :])
+        log_w[t + 1] = np.logaddexp(stayed, anew)
+        k[t] = np.exp(stayed - log_w[t + 1])
     return steps, log_w, k
 
 
-def _log_forward_vjp(_steps, args, _):
-    r"""With b_t the gradient for ell_t, and u_t what later steps send back to log w_t:
+def _log_forward_vjp(steps, args, _):
+    r"""With b_t the gradient for ell_t, w_t^l = p(z_t = l | x_1 .. x_t), and u_T = 0:
 
         b_t = u_t + (g_t - sum_l u_t) w_t,   u_{t-1} = k_t b_t
 
@@ -293,12 +285,12 @@ def _log_forward_vjp(_steps, args, _):
 
     def vjp(g):
         _, log_w, k = _forward(ell, logit_rho)
+        w = np.exp(log_w[:-1] + ell - steps[..., None, :])
         b, u = np.empty_like(ell), np.zeros(ell.shape[1:])
         for t in range(len(ell) - 1, -1, -1):
-            here = g[t] - u.sum(axis=-2)
-            b[t] = u + here[..., None, :] * np.exp(log_w[t])
-            u = k[t] * b[t]
-        slope = np.sum(b[1:] * ((1.0 - rho) * k[1:] - rho * (1.0 - k[1:])))
+            b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * w[t]
+            u = k[t - 1] * b[t]
+        slope = np.sum(b[1:] * ((1.0 - rho) * k[:-1] - rho * (1.0 - k[:-1])))
         return {0: b, 1: slope}
 
     return vjp

@@ -377,25 +377,7 @@ def _verdict(s, left, right):
     return DEPARTS if s.documented == DEPARTS and np.isfinite(left + right).all() else FAILS
 
 
-def markdown():
-    r"""EQUATIONS as a table with links, for `derivations/README.md`."""
-    lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
-    for e in EQUATIONS:
-        file, test = e.test_id.split("::")
-        function = f"[`{e.name}`](../rnnvae_ref/{e.name.split('.')[0]}.py#L{e.line})"
-        says = e.says.replace("|", "\\|")  # a bare one would end the cell
-        derivation = e.derivation.removeprefix("derivations/")
-        number, test = f"[({e.number})]({derivation})", f"[`{test}`](../{file})"
-        cells = [number, f"`{says}`", function, test, e.figure]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def checkout():
     r"""The folder that holds derivations and tests, or None in an installed package."""
     root = Path(__file__).parent.parent
     return root if (root / "derivations").is_dir() else None
-
-
-if __name__ == "__main__":
-    print(markdown())

@@ -108,9 +108,8 @@ def predicted_weights(ell, logit_rho=np.inf):
     """
     check_number("logit_rho", logit_rho, finite=False)
     _check_axes("ell", ell, ("T", "L", "N"))
-    L = ell.shape[1]
-    stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
-    log_w = [np.full(ell.shape[1:], -np.log(L))]
+    stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(ell.shape[1])
+    log_w = [np.full(ell.shape[1:], -np.log(ell.shape[1]))]
     for ell_t in ell:
         joint = log_w[-1] + ell_t
         filtered = joint - log_sum_exp(joint, axis=0)

@@ -65,8 +65,8 @@ SETTINGS = set("""
 """.split())  # fmt: skip
 # They take no data, write a file, or are a whole program.
 LEFT_OUT = set("""
-    Fit value_and_gradient clipped flatten minibatch cue_language documentation Document
-    atomic_write markdown checkout evaluate evaluated Equation Proposition Row sources isbox
+    Fit value_and_gradient clipped flatten minibatch
+    atomic_write checkout evaluate evaluated Equation Proposition Row sources isbox
     initial_state
 """.split())  # fmt: skip
 # Their results are never the log of 0.

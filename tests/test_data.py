@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from figures import worlds
 from rnnvae_ref import RNN, Gaussian, data, log_likelihood_steps
 
 
@@ -462,21 +463,21 @@ def test_windows_cut_a_series_in_order():
 
 def test_the_markov_chain_scores_itself_truly():
     P = np.array([[0.9, 0.1], [0.3, 0.7]])
-    X, log_p = data.markov_chain(np.random.default_rng(0), P, 50, 400)
+    X, log_p = worlds.markov_chain(np.random.default_rng(0), P, 50, 400)
     assert_allclose(log_p[1:], np.log(P[X[:-1], X[1:]]), rtol=1e-12)
     assert_allclose(log_p[0], np.log(0.5), rtol=1e-12)
     moves, n = X[1:][X[:-1] == 0], (X[:-1] == 0).sum()
     assert abs(moves.mean() - 0.1) < 5 * np.sqrt(0.09 / n)
     for P in ([[0.5, 0.6], [0.5, 0.5]], [[1.5, -0.5], [0.5, 0.5]], [[0.5, 0.5]], [1.0], None):
         with pytest.raises(ValueError, match="P must be a square matrix, its rows and `first`"):
-            data.markov_chain(np.random.default_rng(0), P, 2, 1)
+            worlds.markov_chain(np.random.default_rng(0), P, 2, 1)
     with pytest.raises(ValueError, match="`first` probabilities"):
-        data.markov_chain(np.random.default_rng(0), np.eye(2), 2, 1, [0.5, 0.6])
+        worlds.markov_chain(np.random.default_rng(0), np.eye(2), 2, 1, [0.5, 0.6])
 
 
 def test_the_markov_chain_draws_each_of_three_symbols_as_often_as_it_says():
     P = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]])
-    X, log_p = data.markov_chain(np.random.default_rng(0), P, 30, 1000)
+    X, log_p = worlds.markov_chain(np.random.default_rng(0), P, 30, 1000)
     assert_array_equal(log_p[0], np.log(1 / 3))
     counts = np.bincount(X[0], minlength=3)
     assert (abs(counts / 1000 - 1 / 3) < 5 * np.sqrt(2 / 9 / 1000)).all()
@@ -489,9 +490,9 @@ def test_the_markov_chain_draws_each_of_three_symbols_as_often_as_it_says():
 def test_made_sequences_say_what_is_wrong():
     rng = np.random.default_rng(0)
     made = [
-        lambda rng, T, N: data.markov_chain(rng, np.eye(2), T, N),
-        lambda rng, T, N: data.autoregression(rng, 0.8, 0.5, T, N),
-        data.fork,
+        lambda rng, T, N: worlds.markov_chain(rng, np.eye(2), T, N),
+        lambda rng, T, N: worlds.autoregression(rng, 0.8, 0.5, T, N),
+        worlds.fork,
     ]
     for make in made:
         for arguments, message in [
@@ -503,21 +504,21 @@ def test_made_sequences_say_what_is_wrong():
                 make(*arguments)
     for s in (0, -1.0, None, "1", np.nan):
         with pytest.raises(ValueError, match="s must be a positive number; got"):
-            data.autoregression(rng, 0.8, s, 2, 1)
+            worlds.autoregression(rng, 0.8, s, 2, 1)
     for a, s in ((np.nan, 1.0), (None, 1.0), (0.5, np.inf)):
         with pytest.raises(ValueError, match="a and s must be finite numbers; got"):
-            data.autoregression(rng, a, s, 2, 1)
+            worlds.autoregression(rng, a, s, 2, 1)
 
 
 def test_the_autoregression_scores_itself_truly():
-    X, log_p = data.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 30)
+    X, log_p = worlds.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 30)
     residual = (X - 0.8 * np.concatenate([np.zeros((1, 30, 1)), X[:-1]]))[:, :, 0] / 0.5  # x_0 = 0
     assert_allclose(log_p, -0.5 * residual**2 - np.log(0.5) - 0.5 * np.log(2 * np.pi), rtol=1e-9)
     assert abs(residual.std() - 1) < 5 / np.sqrt(2 * residual.size)
 
 
 def test_the_fork_scores_itself_truly():
-    X, log_p = data.fork(np.random.default_rng(0), 25, 400)
+    X, log_p = worlds.fork(np.random.default_rng(0), 25, 400)
     y = (X - 0.8 * np.concatenate([np.zeros((1, 400, 1)), X[:-1]]))[:, :, 0]  # x_0 = 0
     density = (
         sum(np.exp(-0.5 * ((y - z) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi)) for z in (-1, 1)) / 2

@@ -73,7 +73,7 @@ def test_mathematics_renders_on_github(path):
 
 @pytest.mark.parametrize("path", FILES + SHEETS, ids=lambda p: p.stem)
 def test_code_and_tests_that_are_named_exist(path):
-    for dotted in re.findall(r"`(rnnvae_ref\.[\w.]+)`", text(path)):
+    for dotted in re.findall(r"`((?:rnnvae_ref|figures)\.[\w.]+)`", text(path)):
         parts = dotted.split(".")
         target = importlib.import_module(".".join(parts[:2]))
         for name in parts[2:]:

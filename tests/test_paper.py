@@ -35,9 +35,23 @@ def test_each_test_and_figure_of_the_map_exists():
         assert not e.figure or len(list((ROOT / "figures").glob(f"{e.figure}_*.py"))) == 1
 
 
+def markdown():
+    """EQUATIONS as a table with links, for `derivations/README.md`."""
+    lines = ["| Eq. | says | function | test | figure |", "|---|---|---|---|---|"]
+    for e in EQUATIONS:
+        file, test = e.test_id.split("::")
+        function = f"[`{e.name}`](../rnnvae_ref/{e.name.split('.')[0]}.py#L{e.line})"
+        says = e.says.replace("|", "\\|")  # a bare one would end the cell
+        derivation = e.derivation.removeprefix("derivations/")
+        number, test = f"[({e.number})]({derivation})", f"[`{test}`](../{file})"
+        cells = [number, f"`{says}`", function, test, e.figure]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def test_the_map_of_derivations_is_the_table_as_it_is():
     shown = (ROOT / "derivations" / "README.md").read_text(encoding="utf-8")
-    assert paper.markdown() in shown, "paste what `python -m rnnvae_ref.paper` prints"
+    assert markdown() in shown, "paste what `python -m tests.test_paper` prints"
 
 
 def test_an_unknown_number_is_refused():
@@ -180,3 +194,7 @@ def test_a_command_ends_quietly_where_its_reader_has_gone(monkeypatch):
     with os.fdopen(writer, "w") as gone:
         monkeypatch.setattr(sys, "stdout", gone)
         assert __main__.quietly(lambda: 3) == 3 and __main__.quietly(lambda: print("a line")) == 0
+
+
+if __name__ == "__main__":
+    print(markdown())

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from figures import baselines, style
+from figures import baselines, style, worlds
 from figures import fig13_fork as fork
 from figures import fig16_two_particles as two
 from rnnvae_ref import RNN, Gaussian, data, examples, kalman, particles, table
@@ -135,10 +135,10 @@ def test_fig13_a_two_bump_emission_written_down_scores_like_two_particles():
     """F3: no particles, D = 1, and the predictive density of the two particles that are written
     down.
     """
-    X, log_p = data.fork(np.random.default_rng(0), 25, 500)
+    X, log_p = worlds.fork(np.random.default_rng(0), 25, 500)
     score = baselines.two_bumps(*fork_mixture(), X)
     np.testing.assert_allclose(
-        score, particles.per_step_mixture(*examples.fork_particles(), X), rtol=1e-6
+        score, particles.per_step_mixture(*worlds.fork_particles(), X), rtol=1e-6
     )
     assert (log_p - score / 25).mean() < 1e-3
     assert sum(v.size for v in fork_mixture()[1].values()) == 8
@@ -190,8 +190,8 @@ def test_fig13_the_known_numbers():
         [0.1905, -1.4239, -1.4231],
         atol=5e-5,
     )
-    rnn, theta = examples.fork_particles()
-    X, log_p = data.fork(np.random.default_rng(0), 25, 2000)
+    rnn, theta = worlds.fork_particles()
+    X, log_p = worlds.fork(np.random.default_rng(0), 25, 2000)
     score = particles.per_step_mixture(rnn, theta, X) / 25
     assert (
         abs(score.mean() - 0.189) < 0.002 + 5 * score.std() / np.sqrt(2000)
@@ -226,7 +226,7 @@ def test_fig14_the_fitted_emission_does_not_depend_on_its_start(monkeypatch):
     """The same score from other scales of C and s, so it is no local maximum of one start."""
     from figures import fig14_collapse as fig
 
-    train, test = (data.fork(np.random.default_rng(0), 25, N)[0] for N in (100, 200))
+    train, test = (worlds.fork(np.random.default_rng(0), 25, N)[0] for N in (100, 200))
     found = [fig.score(np.random.default_rng(0), 1.2, train, test, 200)]
     real = fig.fit
     for seed in range(3):

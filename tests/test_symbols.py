@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from figures import baselines
+from figures import baselines, worlds
 from figures import fig18_symbols as symbols
 from figures import fig19_another_q as another
 from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, noise, particles
@@ -139,9 +139,9 @@ CUES = [(3, 1), (8, 2), (7, 3), (8, 4)]
 
 
 @pytest.mark.parametrize(("n", "m"), CUES)
-@pytest.mark.parametrize("solution", [examples.cue_particles, examples.cue_one_particle])
+@pytest.mark.parametrize("solution", [worlds.cue_particles, worlds.cue_one_particle])
 def test_c16_both_solutions_are_the_law_of_the_cue_language(solution, n, m):
-    X, log_p = data.cue_language(np.random.default_rng(0), n, m, 40, 50)
+    X, log_p = worlds.cue_language(np.random.default_rng(0), n, m, 40, 50)
     for hidden in (None, 2 * m + 2):
         rnn, theta = solution(n, m, hidden)
         rnn.check(theta)
@@ -151,35 +151,35 @@ def test_c16_both_solutions_are_the_law_of_the_cue_language(solution, n, m):
 
 def test_c16_sizes_of_the_solutions():
     size = lambda model: sum(value.size for value in model[1].values())
-    both = examples.cue_particles, examples.cue_one_particle
+    both = worlds.cue_particles, worlds.cue_one_particle
     found = [
         tuple(size(solution(n, m)) for solution in both)
         for n, m in [(8, 2), (16, 2), (8, 3), (8, 4)]
     ]
     assert found == [(190, 267), (690, 967), (469, 739), (738, 1233)]
     for n, m in CUES:
-        (two, _), (one, _) = examples.cue_particles(n, m), examples.cue_one_particle(n, m)
+        (two, _), (one, _) = worlds.cue_particles(n, m), worlds.cue_one_particle(n, m)
         assert (two.hidden, two.particles, one.hidden, one.particles) == (m, m, 2 * m - 1, 1)
 
 
 def test_c16_with_an_unrestricted_f_one_unit_is_enough():
     n, m = 9, 3
-    sets = examples.cue_sets(n, m)
+    sets = worlds.cue_sets(n, m)
     place = np.append(np.linspace(-0.5, 0.5, n), 1.0)  # of the answers, and of all cues
     y = place[np.append(np.arange(n), np.full(len(sets), n))]
     kappa = 40.0 * n**2
     tag = 1e-6 * np.arange(m)  # by which f knows the particle; the emission does not see it
     h = np.concatenate([np.full((n, m), place[-1]), place[sets]]) + tag
     log_p = log_softmax(2 * kappa * h[..., None] * y - kappa * y**2)  # (V, L, V)
-    _, P = data.cue_law(n, m)
+    _, P = worlds.cue_law(n, m)
     np.testing.assert_allclose(np.exp(log_p).mean(axis=1), P, atol=1e-10)
     nearest = place[np.abs(h[..., None] - place).argmin(axis=-1)]
     np.testing.assert_allclose(h - nearest, np.tile(tag, (len(h), 1)), atol=1e-12)  # f can read it
 
 
 def test_c16_the_trajectory_mixture_of_the_same_particles_is_not_that_law():
-    X, log_p = data.cue_language(np.random.default_rng(0), 8, 2, 20, 50)
-    rnn, theta = examples.cue_particles(8, 2)
+    X, log_p = worlds.cue_language(np.random.default_rng(0), 8, 2, 20, 50)
+    rnn, theta = worlds.cue_particles(8, 2)
     lost = log_p.sum(axis=0) - particles.trajectory_mixture(rnn, theta, X)
     assert lost.mean() / 10 > baselines.cue_floor_26(8, 2, 10)
 
@@ -187,14 +187,14 @@ def test_c16_the_trajectory_mixture_of_the_same_particles_is_not_that_law():
 def test_the_cue_languages_law_is_what_it_says():
     n, m, N = 5, 2, 4000
     sets = list(itertools.combinations(range(n), m))
-    X, log_p = data.cue_language(np.random.default_rng(1), n, m, 5, N)
+    X, log_p = worlds.cue_language(np.random.default_rng(1), n, m, 5, N)
     assert (X[::2] >= n).all() and (X[1::2] < n).all()
     for cue, answer in zip(X[0], X[1], strict=True):
         assert answer in sets[cue - n]
     np.testing.assert_allclose(log_p, np.log([0.1, 0.5, 0.1, 0.5, 0.1])[:, None] + np.zeros(N))
     share = np.mean(X[1] == np.array(sets)[X[0] - n, 0])
     assert abs(share - 0.5) < 5 * 0.5 / np.sqrt(N)
-    first, P = data.cue_law(n, m)
+    first, P = worlds.cue_law(n, m)
     np.testing.assert_allclose([*P.sum(axis=1), first.sum()], 1.0)
 
 
@@ -213,22 +213,22 @@ def fork_log_law():
 
 def test_c17_two_particles_are_the_law_of_the_fork_in_symbols():
     law = fork_log_law()
-    first, P = data.symbol_fork_law()
+    first, P = worlds.symbol_fork_law()
     np.testing.assert_allclose(np.vstack([P, first]), np.exp(law), rtol=1e-10, atol=1e-300)
-    rnn, theta = examples.symbol_fork_particles()
+    rnn, theta = worlds.symbol_fork_particles()
     pairs = np.array(list(itertools.product(range(32), repeat=2))).T  # every x_1 and x_2
     steps = particles.per_step_mixture_steps(rnn, theta, pairs)
     wanted = np.array([law[-1, pairs[0]], law[tuple(pairs)]])
     np.testing.assert_allclose(steps, wanted, rtol=1e-10, atol=1e-10)
     assert sum(value.size for value in theta.values()) == 170 and rnn.hidden == rnn.particles == 2
-    X, log_p = data.symbol_fork(np.random.default_rng(0), 25, 100)
+    X, log_p = worlds.symbol_fork(np.random.default_rng(0), 25, 100)
     away = log_p - particles.per_step_mixture_steps(rnn, theta, X)
     assert np.abs(away).max() < 1e-10  # h_1 stays where it is for 25 steps
 
 
 def test_c17_the_rank_of_the_law_says_little_about_what_one_particle_loses():
     assert np.sum(np.linalg.svd(fork_log_law()[:-1])[1] > 1e-4) == 29
-    P, rng = data.symbol_fork_law()[1], np.random.default_rng(0)
+    P, rng = worlds.symbol_fork_law()[1], np.random.default_rng(0)
     lost = [symbols.best_found(rng, P, D, starts, 300)[0] for D, starts in ((1, 1), (2, 2), (3, 3))]
     assert lost[0] > 0.5 > lost[1] > 0.05 and 0 < lost[2] < 0.01
 
@@ -260,14 +260,14 @@ def test_bad_input_gets_one_sentence():
     rng = np.random.default_rng(0)
     least = "must be a whole number, {} or larger; got {}"
     for call, words in [
-        (lambda: data.cue_language(rng, 3, 2, 5, 5), "n " + least.format(4, 3)),
-        (lambda: data.cue_law(8, 0), "m " + least.format(1, 0)),
-        (lambda: examples.cue_particles(8, 2, 1), "hidden " + least.format(2, 1)),
-        (lambda: examples.cue_one_particle(8, 2, 2), "hidden " + least.format(3, 2)),
-        (lambda: examples.symbol_fork_particles(1), "hidden " + least.format(2, 1)),
-        (lambda: data.documentation("words", 0), "vocabulary " + least.format(2, 0)),
-        (lambda: data.documentation("lines"), 'level must be "words" or "characters"; got '),
-        (lambda: data.symbol_fork(rng, 0, 5), "T " + least.format(1, 0)),
+        (lambda: worlds.cue_language(rng, 3, 2, 5, 5), "n " + least.format(4, 3)),
+        (lambda: worlds.cue_law(8, 0), "m " + least.format(1, 0)),
+        (lambda: worlds.cue_particles(8, 2, 1), "hidden " + least.format(2, 1)),
+        (lambda: worlds.cue_one_particle(8, 2, 2), "hidden " + least.format(3, 2)),
+        (lambda: worlds.symbol_fork_particles(1), "hidden " + least.format(2, 1)),
+        (lambda: worlds.documentation("words", 0), "vocabulary " + least.format(2, 0)),
+        (lambda: worlds.documentation("lines"), 'level must be "words" or "characters"; got '),
+        (lambda: worlds.symbol_fork(rng, 0, 5), "T " + least.format(1, 0)),
     ]:
         with pytest.raises(ValueError) as error:
             call()
@@ -277,13 +277,13 @@ def test_bad_input_gets_one_sentence():
 def test_documentation_is_the_text_of_this_python_in_its_order():
     from pydoc_data.topics import topics
 
-    d = data.documentation("characters", 200)
+    d = worlds.documentation("characters", 200)
     X = np.concatenate([d.train, d.validation, d.test])
     whole = "".join(topics[name] for name in sorted(topics))
     assert "".join(d.symbols[v] for v in X[:, 0]) == whole
     assert sys.version.split()[0] in d.source and f"{len(X)} characters" in d.source
     assert abs(len(d.train) / len(X) - 0.8) < 1e-3 and abs(len(d.test) / len(X) - 0.1) < 1e-3
-    words = data.documentation("words", 50)
+    words = worlds.documentation("words", 50)
     counts = np.bincount(words.train[:, 0], minlength=50)
     assert len(words.symbols) == 50 == len(counts) and (np.diff(counts[1:]) <= 0).all()
     assert words.symbols[0] == "(other)" and counts[0] > counts[1] and "the" in words.symbols
@@ -292,7 +292,7 @@ def test_documentation_is_the_text_of_this_python_in_its_order():
 def test_documentation_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(ImportError, match="comes without pydoc_data"):
-        data.documentation()
+        worlds.documentation()
 
 
 def small_tanh(T=4, N=3, seed=0):

@@ -8,6 +8,7 @@ import pytest
 from autograd.extend import defvjp, primitive
 from numpy.testing import assert_allclose, assert_array_equal
 
+from figures import worlds
 from rnnvae_ref import RNN, Categorical, Gaussian, K_noise, data, fit, log_likelihood
 from rnnvae_ref.laws import Normal
 from rnnvae_ref.training import clipped, minibatch
@@ -35,7 +36,7 @@ def run_climb(method, **options):
 def chain():
     """A Markov chain that one-hidden-layer RNNs can learn, with the true log p of each step."""
     P = np.array([[0.9, 0.1], [0.2, 0.8]])
-    return data.markov_chain(np.random.default_rng(0), P, 20, 300)
+    return worlds.markov_chain(np.random.default_rng(0), P, 20, 300)
 
 
 @pytest.mark.parametrize("method", ["adam", "lbfgs"])
@@ -57,7 +58,7 @@ def test_fit_reaches_the_truth_of_a_markov_chain(chain, method):
 
 
 def test_fit_of_numbers_reaches_the_truth_of_an_autoregression():
-    X, log_p = data.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 200)
+    X, log_p = worlds.autoregression(np.random.default_rng(0), 0.8, 0.5, 20, 200)
     rnn = RNN(Gaussian(), 1, transition="linear")
     result = fit(
         objective_of(rnn),
