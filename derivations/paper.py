@@ -85,7 +85,7 @@ class Page:
 
     def numbers(self):
         r"""Data and parameters of the case, rounded; particle 1 is the model of one particle."""
-        found = {"X": self.case.X} | self.case.theta2
+        found = {"X": self.case.X} | self.case.pair[1]
         lines = [f"{name} {a.shape}: {a.round(3).tolist()}" for name, a in found.items()]
         return escape("\n".join([*lines, f"sigma: {paper.SIGMA}"]))
 

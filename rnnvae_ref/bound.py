@@ -50,8 +50,8 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
 def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (12), the ELBO of any q.  E_q(H|X)[ log( p(H, X) / q(H|X) ) ] <= (11), nats, (N,).
 
-    Both rows of the paper: the one marked "Jensen's inequality", and (12), where p and q are
-    products over t; the code sums their logs. Arguments as in `log_importance`.
+    Both rows of the paper: "Jensen's inequality", and (12), where p and q are products over t.
+    Arguments as in `log_importance`.
     """
     return weighted_mean(_log_ratio(rnn, theta, X, H, sigma, p, q), log_w)
 
@@ -75,16 +75,8 @@ def K(rnn, theta, X, H, log_w=None):
 
     The plain formula; `noise.K_noise`, Eq. (16), is the same and fast.
     """
-    ell = log_p_x_steps(rnn, theta, X, H)
+    ell = log_p_x_steps(rnn, theta, X, H)  # (T, S, N)
     return weighted_mean(np.sum(ell, axis=TIME), log_w)
-
-
-def K_steps(rnn, theta, X, H, log_w=None):
-    r"""E_q(H|X)[ log p(x_t | h_t) ], nats, (T, N): the terms of Eq. (14).
-
-    Their sum over t = 1..s bounds log p(x_1 .. x_s); from t = 3 on one term alone bounds nothing.
-    """
-    return weighted_mean(log_p_x_steps(rnn, theta, X, H), log_w)
 
 
 def K_delta(rnn, theta, X):
@@ -93,14 +85,10 @@ def K_delta(rnn, theta, X):
     A plain loop, slow on purpose: it uses none of the kernels of `log_likelihood`, so that
     (5) = (15) is a statement that can fail.
     """
-    return np.sum(K_delta_steps(rnn, theta, X), axis=TIME)
-
-
-def K_delta_steps(rnn, theta, X):
-    r"""log p(x_t | h_t) at H = F(X), nats, (T, N): the steps of Eq. (15)."""
     filled, observed = prepare(rnn, theta, X)
     H = F(rnn, theta, X)[:, None]  # one trajectory, so one sample
-    return K_steps(rnn, theta, filled, H) * observed
+    ell = log_p_x_steps(rnn, theta, filled, H)[:, 0]
+    return np.sum(observed * ell, axis=TIME)
 
 
 def _log_ratio(rnn, theta, X, H, sigma, p, q):

@@ -45,11 +45,8 @@ class Categorical:
         if not plain_array(X) or X.ndim != 2 or X.dtype.kind not in "iu":
             raise ValueError(f"{wanted}; got {describe(X)}")
         if X.size and X.min() >= 0 and X.max() < self.symbols:
-            return X, _all_observed(X)
-        _check_none(X, (X < -1) | (X >= self.symbols), wanted)
-        observed = X >= 0
-        _check_tail(observed, wanted)
-        return np.where(observed, X, 0), observed
+            return X, onp.ones(X.shape, dtype=bool)
+        return _filled(X, (X < -1) | (X >= self.symbols), X >= 0, wanted)
 
     def vector(self, x):
         r"""x_t as a one-hot row, (...) -> (..., V)."""
@@ -112,12 +109,11 @@ class Gaussian:
             raise ValueError(f"{wanted}; got {describe(X)}")
         X = X.astype(float, copy=False)
         if X.size and (onp.abs(X) <= MOST).all():
-            return X, _all_observed(X)
+            return X, onp.ones(X.shape[:2], dtype=bool)
         missing = np.isnan(X)
         observed = ~missing.all(axis=2)
-        _check_none(X, (np.abs(X) > MOST) | (missing & observed[..., None]), wanted)
-        _check_tail(observed, wanted)
-        return np.where(missing, 0.0, X), observed
+        bad = (np.abs(X) > MOST) | (missing & observed[..., None])
+        return _filled(X, bad, observed, wanted)
 
     def vector(self, x):
         r"""x_t as a row: itself, (..., M)."""
@@ -170,20 +166,13 @@ def _check(emission, theta, h):
     check_parameters(theta, {key: [shape] for key, shape in own.items() if key != "U"})
 
 
-def _all_observed(X):
-    r"""The mask (T, N) of data without padding, for which the other checks need not be made."""
-    return onp.ones(X.shape[:2], dtype=bool)
-
-
-def _check_none(X, bad, wanted):
-    r"""No value of X is bad, or ValueError names the first that is."""
+def _filled(X, bad, observed, wanted):
+    r"""X with 0 for its padding, and the mask `observed`; or ValueError names what comes first: a
+    value that is bad, an empty sequence, a gap.
+    """
     if bad.any():
         t, n = np.argwhere(bad)[0][:2]
         raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")
-
-
-def _check_tail(observed, wanted):
-    r"""Padding is a tail: no sequence is empty, and nothing follows an unobserved step."""
     if observed.size == 0 or not observed[0].all():
         which = f"sequence {np.argmin(observed[0])} is empty" if observed.size else "it has no step"
         raise ValueError(f"{wanted}, and no empty sequence; {which}")
@@ -191,3 +180,4 @@ def _check_tail(observed, wanted):
     if gap.any():
         t, n = np.argwhere(gap)[0]
         raise ValueError(f"{wanted}; sequence {n} has a gap before step {t + 1}")
+    return np.where(observed if X.ndim == 2 else observed[..., None], X, 0), observed

@@ -73,16 +73,17 @@ def rollout(theta, X, noise, linear, /):
     front = () if noise is None else noise.shape[1:]
     H = np.empty((len(X), *np.broadcast_shapes(front, (len(h1), X.shape[1], len(W)))))
     H[0] = h1[:, None, :]
+    after = H[1:]
     rows = list(H.reshape(len(X), -1, len(W)))  # views of H, one a step
     phi = np.positive if linear else np.tanh
     a = np.empty_like(rows[0])  # h W + x U + b
-    for part in _blocks(1, len(X), a.size):
-        H[part] = _over(_drive(theta, X[_before(part)]), H)  # x U + b, which rows[t] now holds
+    for part in _blocks(len(after), a.size):
+        after[part] = _over(_drive(theta, X[part]), H)  # x U + b, which rows[t + 1] now holds
         for t in range(part.start, part.stop):
-            np.add(rows[t - 1].dot(W, a), rows[t], a)
-            phi(a, rows[t])
+            np.add(rows[t].dot(W, a), rows[t + 1], a)
+            phi(a, rows[t + 1])
             if noise is not None:
-                H[t] += noise[t - 1]
+                after[t] += noise[t]
     return H
 
 
@@ -96,27 +97,27 @@ def _rollout_vjp(H, args, argnums):
     The sums over t are taken a block of steps at a time.
     """
     theta, X, noise, linear = args
-    noisy = 2 in argnums
+    after = H[1:]
 
     def vjp(g):
         d = _zeros_like(theta)
-        dnoise = np.empty(H[1:].shape) if noisy else None
+        dnoise = np.empty(after.shape) if 2 in argnums else None
         WT = theta["W"].T.copy()
         g_rows = list(g.reshape(len(H), -1, H.shape[-1]))
         lam = g_rows[-1]
         work = np.empty(lam.shape)
-        for part in reversed(_blocks(1, len(H), lam.size)):
-            pi = _slope(H[part], None if noise is None else noise[_before(part)], linear)
+        for part in reversed(_blocks(len(after), lam.size)):
+            pi = _slope(after[part], None if noise is None else noise[part], linear)
             pi_rows = list(pi.reshape(-1, *lam.shape))  # phi' as yet
             for t in range(part.stop - 1, part.start - 1, -1):
-                if noisy:
-                    dnoise[t - 1] = lam.reshape(H[0].shape)
+                if dnoise is not None:
+                    dnoise[t] = lam.reshape(H[0].shape)
                 pi_t = np.multiply(pi_rows[t - part.start], lam, pi_rows[t - part.start])
-                lam = np.add(pi_t.dot(WT, work), g_rows[t - 1], work)
-            d["W"] += _outer(H[_before(part)], pi)
-            _add_drive_gradient(d, X[_before(part)], pi)
+                lam = np.add(pi_t.dot(WT, work), g_rows[t], work)
+            d["W"] += _outer(H[part], pi)
+            _add_drive_gradient(d, X[part], pi)
         d["h1"] += lam.reshape(-1, len(d["h1"]), *H.shape[-2:]).sum(axis=(0, 2))
-        return {0: d, 2: _sum_to(noise.shape, dnoise)} if noisy else {0: d}
+        return {0: d} if dnoise is None else {0: d, 2: _sum_to(noise.shape, dnoise)}
 
     return vjp
 
@@ -153,10 +154,8 @@ def _add_drive_gradient(d, X, pi):
 
 def _slope(H, noise, linear):
     r"""phi' at every step, in an array of its own: 1 - phi^2 with phi = h - noise, or 1."""
-    if linear:
-        return np.ones_like(H)
     phi = H if noise is None else H - noise
-    slope = np.multiply(phi, phi)
+    slope = np.zeros_like(H) if linear else np.multiply(phi, phi)
     return np.subtract(1.0, slope, out=slope)
 
 
@@ -323,17 +322,12 @@ def _sum_to(shape, a):
 
 def _parts(H, X, V):
     r"""Steps in blocks: the slice, its hidden states as rows (R, D), the symbol of each row."""
-    for part in _blocks(0, len(H), H[0, ..., 0].size * V):
+    for part in _blocks(len(H), H[0, ..., 0].size * V):
         symbols = np.broadcast_to(_over(X[part], H), H[part].shape[:-1])
         yield part, H[part].reshape(-1, H.shape[-1]), symbols.reshape(-1)
 
 
-def _blocks(start, stop, width):
-    r"""Slices of start..stop so that a block holds at most BLOCK floats, `width` a step."""
+def _blocks(steps, width):
+    r"""Slices of 0..steps so that a block holds at most BLOCK floats, `width` a step."""
     size = max(1, BLOCK // max(1, width))
-    return [slice(i, min(i + size, stop)) for i in range(start, stop, size)]
-
-
-def _before(part):
-    r"""The slice one step earlier."""
-    return slice(part.start - 1, part.stop - 1)
+    return [slice(i, min(i + size, steps)) for i in range(0, steps, size)]

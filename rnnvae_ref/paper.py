@@ -13,11 +13,12 @@ from pathlib import Path
 import autograd.numpy as np
 
 from rnnvae_ref import (
-    appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, particles, rnn,
+    appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, rnn,
 )  # fmt: skip
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.laws import TWO_POINT, Discrete
 from rnnvae_ref.numerics import TIME, check_count, log_mean_exp
+from rnnvae_ref.particles import per_step_mixture, sticky_mixture, trajectory_mixture
 
 SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9
 HOLDS = "holds"
@@ -130,19 +131,17 @@ class Case:
         check_count("seed", self.seed, least=0)
         rng = np.random.default_rng(self.seed)
         symbols = self.emission == "categorical"
-        self.two = rnn.RNN(Categorical(2) if symbols else Gaussian(), 1, particles=2)
-        self.one = replace(self.two, particles=1)
-        self.theta2 = self.two.init(rng, scale=2.0)
-        self.theta = self.theta2 | {"h1": self.theta2["h1"][:1]}
+        two = rnn.RNN(Categorical(2) if symbols else Gaussian(), 1, particles=2)
+        theta = two.init(rng, scale=2.0)
         self.X = rng.integers(0, 2, (3, 2)) if symbols else rng.standard_normal((3, 2, 1))
-        self.args = self.one, self.theta, self.X
+        self.pair = two, theta, self.X
+        self.args = replace(two, particles=1), theta | {"h1": theta["h1"][:1]}, self.X
         self.eps, self.log_w = enumeration.paths(TWO_POINT, 3, 1)
         self.log_w_q = enumeration.paths(self.q, 3, 1)[1]
-        self.H = rnn.F(*self.args, self.eps, SIGMA)
         # arguments of functions of (H, sigma, law), of (sigma, law), of `appendix`
-        self.for_H = *self.args, self.H, SIGMA, TWO_POINT
+        self.for_H = *self.args, rnn.F(*self.args, self.eps, SIGMA), SIGMA, TWO_POINT
         self.for_eps = *self.args, SIGMA, TWO_POINT
-        self.for_two = self.two, self.theta2, self.X, SIGMA, TWO_POINT, self.q
+        self.for_two = *self.pair, SIGMA, TWO_POINT, self.q
 
 
 def _log_chances(c):
@@ -162,30 +161,18 @@ def _eq9(c):
     return bound.log_evidence(*c.for_eps), log_mean_exp(np.sum(ell, axis=TIME), axis=0)
 
 
-def _K(c):
-    return bound.K(*c.args, c.H, c.log_w)
-
-
-def _jensen(c):
-    return bound.jensen(*c.for_H, TWO_POINT, c.log_w)
-
-
-def _eq12(c):
-    return bound.log_importance(*c.for_H, c.q, c.log_w_q), bound.jensen(*c.for_H, c.q, c.log_w_q)
-
-
-def _eq15(c):
-    return bound.K_delta(*c.args), bound.K(*c.args, rnn.F(*c.args, c.eps, SMALL), c.log_w)
+def _K(c, sigma=SIGMA):
+    return bound.K(*c.args, rnn.F(*c.args, c.eps, sigma), c.log_w)
 
 
 def _eq17(c):
     two, theta, X = examples.two_steps(-2.0)
     singles = [likelihood.log_p_X(one, th, X) for one, th in appendix.single_particles(two, theta)]
-    return log_mean_exp(np.array(singles), axis=0), particles.per_step_mixture(two, theta, X)
+    return log_mean_exp(np.array(singles), axis=0), per_step_mixture(two, theta, X)
 
 
 def _eq18(c):
-    ell = rnn.table(c.two, c.theta2, c.X, c.eps, SIGMA)  # of both on every path, (T, P, L, N)
+    ell = rnn.table(*c.pair, c.eps, SIGMA)  # of both on every path, (T, P, L, N)
     over_paths = log_mean_exp(np.sum(ell, axis=TIME), axis=0)
     return appendix.eq18(*c.for_two), log_mean_exp(over_paths, axis=0)
 
@@ -198,7 +185,7 @@ def _eq22(c):
 def _readings(x):
     r"""(26) and (17) of the two-step example."""
     example = examples.two_steps(x)
-    return particles.trajectory_mixture(*example), particles.per_step_mixture(*example)
+    return trajectory_mixture(*example), per_step_mixture(*example)
 
 
 def _lines(this, before):
@@ -245,22 +232,24 @@ EQUATIONS = (
     Equation(11, "2.2", "= log E_q(H|X)[ p(H,X) / q(H|X) ]", OTHER_Q, bound.log_importance,
         lambda c: (bound.log_importance(*c.for_H, c.q, c.log_w_q), bound.log_marginal(*c.for_eps)),
         "bound::test_eqs_9_10_and_11_are_equal"),
-    Equation(12, "2.2", ">= E_q(H|X)[ log(p(H,X) / q(H|X)) ]", OTHER_Q, bound.jensen, _eq12,
+    Equation(12, "2.2", ">= E_q(H|X)[ log(p(H,X) / q(H|X)) ]", OTHER_Q, bound.jensen,
+        lambda c: [g(*c.for_H, c.q, c.log_w_q) for g in (bound.log_importance, bound.jensen)],
         "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
         relation=">="),
     Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,
-        lambda c: (bound.factorised(*c.for_H, c.log_w), _jensen(c)),
+        lambda c: (bound.factorised(*c.for_H, c.log_w), bound.jensen(*c.for_H, TWO_POINT, c.log_w)),
         "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
     Equation(14, "2.2", "= E_q(H|X)[ sum_t log p(x_t|h_t) ]", OWN_Q, bound.K,
         lambda c: (_K(c), bound.factorised(*c.for_H, c.log_w)),
         "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
-    Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta, _eq15,
+    Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta,
+        lambda c: (bound.K_delta(*c.args), _K(c, SMALL)),
         "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
     Equation(16, "2.3", "E_p(eps)[ sum_t log p(x_t|h_t) ]", OWN_Q, noise.K_noise,
         lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), _K(c)),
         "noise::test_eq16_equals_eq14_and_loops_over_paths", "fig06"),
     Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS,
-        particles.per_step_mixture, _eq17,
+        per_step_mixture, _eq17,
         "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
         relation=">=", documented=DEPARTS),
     Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", TWO_PARTICLES, appendix.eq18, _eq18,
@@ -280,16 +269,12 @@ EQUATIONS = (
         _lines(25, 24), APPENDIX),
     Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", TWO_PARTICLES, appendix.eq26,
         _lines(26, 25), APPENDIX),
-    Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, particles.per_step_mixture,
+    Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, per_step_mixture,
         lambda c: _readings(-2.0),
         "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
         relation=">=", documented=DEPARTS),
 )
 # fmt: on
-
-
-def _a5(c):
-    return enumeration.log_p(*c.for_eps) - _K(c), enumeration.kl_q_posterior(*c.for_eps)
 
 
 def _a7(c):
@@ -315,13 +300,10 @@ def _b3(c):
     return K, likelihood.log_likelihood(one, theta, X)
 
 
-def _sticky(c, logit_rho):
-    return particles.sticky_mixture(*c.for_two[:3], logit_rho)
-
-
 # fmt: off
 PROPOSITIONS = (
-    Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q, _a5),
+    Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q,
+        lambda c: (enumeration.log_p(*c.for_eps) - _K(c), enumeration.kl_q_posterior(*c.for_eps))),
     Proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
     Proposition("A7", "(3) >= (14) with noise", OWN_Q,
         lambda c: (enumeration.log_p(*c.for_eps), _K(c)), ">="),
@@ -333,20 +315,19 @@ PROPOSITIONS = (
     Proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
     Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _readings(2.0), ">="),
     Proposition("C3", "sticky at rho = 1 is (26)", OTHERS,
-        lambda c: (_sticky(c, np.inf), particles.trajectory_mixture(*c.for_two[:3]))),
+        lambda c: (sticky_mixture(*c.pair, np.inf), trajectory_mixture(*c.pair))),
     Proposition("C3", "sticky at rho = 0 is (17)", OTHERS,
-        lambda c: (_sticky(c, -np.inf), particles.per_step_mixture(*c.for_two[:3]))),
+        lambda c: (sticky_mixture(*c.pair, -np.inf), per_step_mixture(*c.pair))),
 )
 # fmt: on
 
 
 def find(number):
     r"""Equation `number`, or ValueError."""
-    for e in EQUATIONS:
-        if e.number == number:
-            return e
-    last = EQUATIONS[-1].number
-    raise ValueError(f"number must be that of an equation, 1 to {last}; got {number}")
+    if number not in range(1, len(EQUATIONS) + 1):
+        wanted = f"that of an equation, 1 to {len(EQUATIONS)}"
+        raise ValueError(f"number must be {wanted}; got {number}")
+    return EQUATIONS[number - 1]
 
 
 def evaluate(case):

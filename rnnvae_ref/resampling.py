@@ -21,20 +21,14 @@ def resampled_bound(rnn, theta, X, eps, sigma, uniforms, share=1.0):
     where it is `trajectory_mixture`, Jensen's bound of Eq. (26). The gradient is the usual one: it
     ignores that the choice of ancestors depends on theta.
     """
-    steps = resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share)
-    return np.sum(steps, axis=TIME)
-
-
-def resampled_bound_steps(rnn, theta, X, eps, sigma, uniforms, share=1.0):
-    r"""log p(x_t | x_<t) as the particles estimate it, averaged over the samples, nats, (T, N)."""
     filled, _ = prepare(rnn, theta, X, eps, sigma)
-    wanted = len(X) - 1, *_shape(rnn, filled, eps)[:-1]
-    check_array("uniforms", uniforms, [wanted])
-    return np.mean(resampled(rnn, theta, X, eps, sigma, multinomial(uniforms), share), axis=1)
+    check_array("uniforms", uniforms, [(len(X) - 1, *_shape(rnn, filled, eps)[:-1])])
+    steps = resampled(rnn, theta, X, eps, sigma, multinomial(uniforms), share)
+    return np.mean(np.sum(steps, axis=TIME), axis=0)
 
 
 def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
-    r"""The same of every sample, nats, (T, S, N).
+    r"""log p(x_t | x_<t) as the particles estimate it, of every sample, nats, (T, S, N).
 
     choose(t, w) gives the ancestors (S, L, N) of particles with weights w. The mean weight is
     accumulated since the last resampling: what is not resampled keeps its weight.
@@ -65,15 +59,6 @@ def multinomial(uniforms):
     return lambda t, w: draw(uniforms[t], np.swapaxes(w, 1, 2)[:, None])
 
 
-def effective_sample_size(w):
-    r"""1 / sum_l w_l^2 of weights (..., L, N) that sum to one over L: between 1 and L."""
-    check_array("w", w)
-    total = np.sum(w, axis=PARTICLES) if w.ndim > 1 and w.size else np.nan
-    if not np.allclose(total, 1.0) or np.min(w) < 0:
-        raise ValueError(f"w must be weights (..., L, N) that sum to 1 over L; got {describe(w)}")
-    return 1.0 / np.sum(w**2, axis=PARTICLES)
-
-
 def _shape(rnn, X, eps):
     r"""(S, L, N, D), the shape of h_t; eps needs all its axes here."""
     if np.ndim(eps) != 5:
@@ -85,7 +70,8 @@ def _resample(h, log_w, t, choose, share):
     r"""Where few particles carry the weight: the ancestor's state, and weight 1/L."""
     w = np.exp(untraced(log_w))
     S, L, N = w.shape
-    low = effective_sample_size(w)[:, None, :] <= share * L + 1e-9
+    effective_size = 1.0 / np.sum(w**2, axis=1, keepdims=True)  # between 1 and L
+    low = effective_size <= share * L + 1e-9
     ancestors = np.where(low, choose(t, w), np.arange(L)[:, None])
     h = h[np.arange(S)[:, None, None], ancestors, np.arange(N)]
     return h, np.where(low, -np.log(L), log_w)

@@ -71,39 +71,28 @@ class RNN:
 
     def _apart(self, theta):
         r"""What `apart` replaces: particle l has the binary digits of l as the signs of h_1^l."""
-        if self.transition != "tanh":
-            raise ValueError('apart needs transition "tanh": a linear h grows like 1.3^t')
         digits = max(1, (self.particles - 1).bit_length())
-        if digits > self.hidden:
-            most = f"2^hidden = {2**self.hidden}"
-            raise ValueError(f"apart needs particles <= {most}; got {self.particles}")
+        if self.transition != "tanh" or digits > self.hidden:
+            raise ValueError(f'apart needs "tanh" and particles <= 2^hidden; got {self!r}')
         digit = np.arange(self.hidden) % digits
         pattern = np.arange(self.particles)[:, None] >> digit & 1
         start = {"h1": 0.9 - 1.8 * pattern, "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
-        if "log_s" in theta:
-            start["log_s"] = theta["log_s"] - 1.0
-        return start
+        return start | ({"log_s": theta["log_s"] - 1.0} if "log_s" in theta else {})
 
     def check(self, theta):
         r"""theta fits this structure: keys, shapes, float64, finite; or ValueError with the key."""
         shapes = {key: [shape] for key, shape in self.shapes().items()}
         check_parameters(theta, shapes)
-        theta, D = untraced(theta), (self.hidden,)
         # sigma: Section 2.3;  logit_rho, v: the sticky and the gated mixture of `particles`
-        optional = {"sigma": [(), D], "logit_rho": [()], "v": [D]}
-        for key in theta.keys() - shapes:
-            if key not in optional:
-                known = ", ".join([*shapes, *optional])
-                raise ValueError(f"theta has an unknown key {key!r}; this RNN knows {known}")
-            check_parameters(theta, {key: optional[key]})
+        optional = {"sigma": [(), (self.hidden,)], "logit_rho": [()], "v": [(self.hidden,)]}
+        for key in untraced(theta).keys() - {*shapes, *optional}:
+            known = ", ".join([*shapes, *optional])
+            raise ValueError(f"theta has an unknown key {key!r}; this RNN knows {known}")
+        check_parameters(theta, {key: optional[key] for key in optional if key in theta})
         log_s = untraced(theta.get("log_s", np.zeros(1)))
         if onp.abs(log_s).max() > MOST_LOG_S:
             wanted = f"between -{MOST_LOG_S:.0f} and {MOST_LOG_S:.0f}"
             raise ValueError(f"theta['log_s'] must lie {wanted}; got {log_s}")
-
-    def activation(self, a):
-        r"""phi: tanh, or the identity."""
-        return np.tanh(a) if self.transition == "tanh" else a
 
 
 def f(rnn, theta, h, x):
@@ -114,7 +103,8 @@ def f(rnn, theta, h, x):
     check_model(rnn, theta)
     check_array("h", h, [(*np.shape(h)[:-1], rnn.hidden)])
     x = rnn.emission.vector(x)
-    return rnn.activation(np.dot(h, theta["W"]) + np.dot(x, theta["U"]) + theta["b"])
+    a = np.dot(h, theta["W"]) + np.dot(x, theta["U"]) + theta["b"]
+    return np.tanh(a) if rnn.transition == "tanh" else a
 
 
 def F(rnn, theta, X, eps=None, sigma=None):
@@ -167,8 +157,8 @@ def one_particle(ell):
     if not fits or not (value <= MOST).all():
         raise ValueError(f"ell must be a table (T, [S,] L, N) without nan; got {describe(ell)}")
     if ell.shape[PARTICLES] != 1:
-        here = f"Eqs. (1)-(16) are about one particle, and here L = {ell.shape[PARTICLES]}"
-        raise ValueError(f"{here}; for several see Eq. (17) and Eq. (26)")
+        L = ell.shape[PARTICLES]
+        raise ValueError(f"Eqs. (1)-(16) are for one particle; here L = {L}: see Eqs. (17), (26)")
     return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
 
 
@@ -192,8 +182,7 @@ def prepare(rnn, theta, X, eps=None, sigma=None):
     check_model(rnn, theta)
     X, observed = rnn.emission.prepare(X)
     if (eps is None) != (sigma is None):
-        wanted = "give both, or neither for noise-free dynamics"
-        raise ValueError(f"eps and sigma belong together: {wanted}")
+        raise ValueError("eps and sigma: give both, or neither for noise-free dynamics")
     if eps is not None:
         _check_eps(rnn, X, eps)
         check_sigma(rnn, sigma)

@@ -160,7 +160,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([names, "--steps", "-1"], "steps must be a whole number"),
         (
             [names, "--particles", "9", "--hidden", "3", "--steps", "100000"],
-            "apart needs particles <= 2",
+            'apart needs "tanh" and particles <= 2',
         ),
     ]:
         with pytest.raises(SystemExit, match=message):

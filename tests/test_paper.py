@@ -143,12 +143,13 @@ def test_the_command_prints_a_row_each_in_eighty_columns_and_one_equation_in_ful
     assert sum(line.endswith((" holds", " holds*", " departs")) for line in out) == 38
     assert [line for line in out if line in paper.BLOCKS] == list(paper.BLOCKS)
     assert max(map(len, out)) <= 80 and not any("~" in line for line in out)
+    assert __main__.main(["5"]) == 0
+    assert "def log_likelihood_steps(" in capsys.readouterr().out
     assert __main__.main(["14"]) == 0
     out = capsys.readouterr().out
     assert (
         "Eq. (14), Section 2.2" in out
         and "def K(rnn, theta, X, H, log_w=None):" in out
-        and "def K_steps(" in out
         and "holds" in out
     )
     assert "bound.K, rnnvae_ref/bound.py:" in out and "derivations/3_bound.md#eq-14" in out

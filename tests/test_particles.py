@@ -583,6 +583,16 @@ def test_resampling_never_is_eq26_and_every_step_has_the_form_of_eq17():
     )
 
 
+def test_particles_are_resampled_where_the_effective_size_is_at_most_the_share_of_L():
+    """Weights 1/2, 1/2 and almost 0 count as two of three particles."""
+    log_w = np.log(np.array([0.5, 0.5, 1e-300]))[None, :, None]
+    h, first = np.arange(3.0).reshape(1, 3, 1, 1), lambda t, w: np.zeros(w.shape, int)
+    for share, found in ((0.66, [0.0, 1.0, 2.0]), (0.67, [0.0, 0.0, 0.0])):
+        chosen, weights = resampling._resample(h, log_w, 0, first, share)
+        assert_array_equal(chosen.ravel(), found)
+        assert_allclose(weights, log_w if share < 2 / 3 else np.full((1, 3, 1), -np.log(3)))
+
+
 def test_multinomial_ancestors_have_the_frequencies_of_the_weights():
     w = np.array([0.2, 0.5, 0.3])[None, :, None]
     uniforms = np.random.default_rng(0).random((1, 1, 30_000, 1))
@@ -689,8 +699,7 @@ def test_predictions_use_the_weights_that_the_steps_score(emission, logit_rho):
             assert_allclose(np.log(p[t, n, 0]), steps[t, n], rtol=1e-10)
 
 
-def test_effective_sample_size_and_spread():
-    assert_allclose(resampling.effective_sample_size(np.array([[0.5], [0.5], [0.0]])), [2.0])
+def test_the_spread_is_the_root_mean_square_distance_from_the_mean():
     H = np.array([[[[1.0, 0.0]], [[-1.0, 0.0]]]])
     assert_allclose(particles.spread(H), [[1.0]])
     assert_allclose(particles.spread(H + 5.0), [[1.0]])  # around their mean, wherever that is
@@ -905,7 +914,9 @@ def test_the_start_that_sets_particles_apart():
     assert particles.spread(H)[-1, 0] > 0.5 * particles.spread(H)[0, 0]  # not forgotten
     H, _ = unroll(rnn, rnn.init(np.random.default_rng(0), scale=0.5), X)
     assert particles.spread(H)[-1, 0] < 0.01 * particles.spread(H)[0, 0]  # as the usual start is
-    with pytest.raises(ValueError, match=r"apart needs particles <= 2\^hidden = 2; got 3"):
+    with pytest.raises(
+        ValueError, match=r'apart needs "tanh" and particles <= 2\^hidden; got RNN\('
+    ):
         RNN(Categorical(3), 1, particles=3).init(np.random.default_rng(0), apart=True)
 
 

@@ -264,7 +264,7 @@ def test_the_door_names_what_is_wrong_with_noise():
         table(rnn, theta, X, good + np.inf, 0.1)
     with pytest.raises(ValueError, match="sigma must be float64 with shape"):
         table(rnn, theta, X, good, np.ones(3))
-    with pytest.raises(ValueError, match="eps and sigma belong together"):
+    with pytest.raises(ValueError, match="eps and sigma: give both"):
         table(rnn, theta, X, good)
     with pytest.raises(ValueError, match=r"eps must be .* \[S,\] 2, 3, 2"):
         table(*random_model(L=2), np.zeros((3, 5, 3, 3, 2)), 0.1)
@@ -290,7 +290,7 @@ def test_the_structure_refuses_nonsense():
 def test_one_particle_functions_refuse_several_and_name_the_equations_that_take_them():
     rnn, theta, X = random_model(L=2)
     for objective in (log_likelihood, log_p_X, K_delta):
-        with pytest.raises(ValueError, match=r"L = 2; for several .*Eq\. \(17\).*Eq\. \(26\)"):
+        with pytest.raises(ValueError, match=r"here L = 2: see Eqs\. \(17\), \(26\)"):
             objective(rnn, theta, X)
 
 
