@@ -1,4 +1,4 @@
-r"""q(X): sequences of symbols (`Text`), series of numbers (`Series`), and made sequences.
+r"""q(X): sequences of symbols (`Text`) and series of numbers (`Series`).
 
 The split into train, validation and test is the same at each call: lines are split at random, all
 else in its order. The files, and `SOURCES.md` about them, are in `rnnvae_ref/datasets/`.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical
-from rnnvae_ref.numerics import check_count, describe, plain_array
+from rnnvae_ref.numerics import check, check_count, describe, plain_array
 
 HERE = Path(__file__).parent / "datasets"
 END = "\n"  # ends every line: a symbol that is predicted and counted like others
@@ -38,23 +38,19 @@ class Text:
         r"""A list of strings to (T, N) integers. end: add the end symbol, by default to lines, but
         not (False) to the beginning of a line that `sample(prefix=...)` shall continue.
         """
-        if not isinstance(lines, (list, tuple)) or not all(isinstance(s, str) for s in lines):
-            raise ValueError(f"lines must be a list of strings; got {describe(lines)}")
-        if not isinstance(end, (bool, type(None))):
-            raise ValueError(f"end must be True, False or None; got {describe(end)}")
-        ended = self.lines if end is None else end
+        strings = isinstance(lines, (list, tuple)) and all(isinstance(s, str) for s in lines)
+        check(strings, "lines must be a list of strings", lines)
+        check(isinstance(end, (bool, type(None))), "end must be True, False or None", end)
+        ended = END * (self.lines if end is None else end)
         place = {symbol: v for v, symbol in enumerate(self.alphabet)}
-        if ended and END not in place:
-            raise ValueError(f"end must be False: {END!r} is not in the alphabet {self.alphabet!r}")
         for line in lines:
-            if self.lines and END in line:
-                wanted = f"{END!r} ends a sequence and must not be in one"
-                raise ValueError(f"{wanted}; got {line!r}")
-            unknown = {*line} - place.keys()
+            inside = self.lines and END in line
+            check(not inside, f"{END!r} ends a sequence and must not be in one", line)
+            unknown = {*line, *ended} - place.keys()
             if unknown:
                 found = f"{min(unknown)!r} in {line!r}"
                 raise ValueError(f"{found} is not in the alphabet {self.alphabet!r}")
-        return pad([[place[symbol] for symbol in line + END * ended] for line in lines])
+        return pad([[place[symbol] for symbol in line + ended] for line in lines])
 
     def decode(self, X):
         r"""(T, N) integers to strings: lines are cut at their end symbol, all at their padding."""
@@ -88,11 +84,9 @@ class Series:
         r"""Other values in the units of the file, (T,) or (T, M), to X, (T, 1, M)."""
         found = np.asanyarray(values)
         found = found[:, None] if found.ndim == 1 else found
-        numbers = plain_array(found) and found.dtype.kind in "iuf"
-        fits = numbers and found.shape[1:] == self.mean.shape
-        if not fits or not found.size or not np.isfinite(found).all():
-            wanted = f"values must be finite numbers, (T, {len(self.mean)})"
-            raise ValueError(f"{wanted}; got {describe(values)}")
+        numbers = plain_array(found) and found.dtype.kind in "iuf" and found.size > 0
+        fits = numbers and found.shape[1:] == self.mean.shape and np.isfinite(found).all()
+        check(fits, f"values must be finite numbers, (T, {len(self.mean)})", values)
         return ((found - self.mean) / self.scale)[:, None]
 
     def decode(self, X):
@@ -140,12 +134,10 @@ def series(path, columns, split=(0.5, 0.7), *, header=True, delimiter=None, deci
     eight at most, where a value is missing or not a finite number.
     """
     columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
-    if not columns:
-        raise ValueError("columns must name at least one column; got none")
-    known = decimal in [*DECIMALS] and isinstance(header, bool)
-    if not known or not isinstance(rows, (slice, type(None))):
-        wanted = 'header must be True or False, decimal "." or ",", and rows a slice or None'
-        raise ValueError(f"{wanted}; got {header!r}, {decimal!r} and {rows!r}")
+    check(columns, "columns must name at least one column", columns)
+    check(isinstance(header, bool), "header must be True or False", header)
+    check(decimal in [*DECIMALS], 'decimal must be "." or ","', decimal)
+    check(isinstance(rows, (slice, type(None))), "rows must be a slice or None", rows)
     table = _table(path, delimiter, decimal)
     names = table.pop(0)[1] if header else [*map(str, range(len(table[0][1])))]
     by_name = any(isinstance(name, str) for name in columns)
@@ -176,8 +168,7 @@ def membrane(every=4):
     check_count("every", every, most=86)  # which leaves 100 of the 8600 values
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     if not path.exists():
-        why = "this matplotlib lacks its sample data, unlike that from pip"
-        raise FileNotFoundError(f"{path} is missing: {why}")
+        raise FileNotFoundError(f"{path} is missing: this matplotlib lacks its sample data")
     volts = np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
     return _series(100.0 * volts, (0.55, 0.7), path, ["potential"])
 
@@ -204,8 +195,8 @@ def pad(sequences):
 
 def windows(X, length):
     r"""One long series (T, 1, M) in pieces, (length, T // length, M); a rest is dropped."""
-    if not plain_array(X) or X.ndim != 3 or X.shape[1] != 1:
-        raise ValueError(f"X must be one series, (T, 1, M); got {describe(X)}")
+    fits = plain_array(X) and X.ndim == 3 and X.shape[1] == 1
+    check(fits, "X must be one series, (T, 1, M)", X)
     check_count("length", length, most=len(X))
     N = len(X) // length
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
@@ -213,8 +204,7 @@ def windows(X, length):
 
 def check_path(path):
     r"""The name of a file as a Path, or ValueError."""
-    if not isinstance(path, (str, PathLike)):
-        raise ValueError(f"path must be the name of a file; got {describe(path)}")
+    check(isinstance(path, (str, PathLike)), "path must be the name of a file", path)
     return Path(path)
 
 
@@ -248,9 +238,8 @@ def _text(path, found, alphabet="file", lines=True, split=None):
         wanted = f"at most 1 GiB, padded to its longest line, {longest} symbols"
         got = f"{size / 2**30:.1f} GiB; cut the long lines, or use data.text()"
         raise ValueError(f"{path} must take {wanted}; it would take {got}")
-    if not isinstance(alphabet, str):
-        wanted = 'alphabet must be "file", "train" or a string of all symbols'
-        raise ValueError(f"{wanted}; got {describe(alphabet)}")
+    wanted = 'alphabet must be "file", "train" or a string of all symbols'
+    check(isinstance(alphabet, str), wanted, alphabet)
     order = np.random.default_rng(0).permutation(N) if lines else np.arange(N)
     held_out = max(1, round(0.15 * N))
     split = split or (N - 2 * held_out, N - held_out)
@@ -301,8 +290,7 @@ def _place(path, name, names):
 def _numbers(path, table, at, names, decimal):
     r"""The columns `at` of all rows, (T, M) floats."""
     if len(table) < 4:
-        wanted = "at least 4 rows of numbers, to be split"
-        raise ValueError(f"{path} must hold {wanted}; it has {len(table)}")
+        raise ValueError(f"{path} must hold at least 4 rows of numbers; it has {len(table)}")
     values = np.array([[_number(fields[k], decimal) for k in at] for _, fields in table])
     finite = np.isfinite(values)
     gaps = np.flatnonzero(~finite.all(axis=1))
@@ -328,8 +316,8 @@ def _number(text, decimal):
 
 def _series(values, split, path, names):
     pair = isinstance(split, (tuple, list)) and len(split) == 2
-    if not pair or not all(isinstance(a, Real) for a in split) or not 0 < split[0] < split[1] < 1:
-        raise ValueError(f"split must be two fractions a, b with 0 < a < b < 1; got {split!r}")
+    fits = pair and all(isinstance(a, Real) for a in split) and 0 < split[0] < split[1] < 1
+    check(fits, "split must be two fractions a, b with 0 < a < b < 1", split)
     T = len(values)
     # One row alone cannot vary, and the other parts need one each.
     a = min(max(2, round(split[0] * T)), T - 2)

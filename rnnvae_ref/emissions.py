@@ -17,8 +17,8 @@ import numpy as onp
 
 from rnnvae_ref.kernels import log_categorical, log_gaussian, tape
 from rnnvae_ref.numerics import (
-    MOST, check_array, check_count, check_number, check_parameters, check_rng, describe,
-    draw, log_sum_exp, plain_array,
+    MOST, check, check_array, check_count, check_number, check_parameters, check_rng, draw,
+    log_sum_exp, plain_array,
 )  # fmt: skip
 
 
@@ -40,10 +40,9 @@ class Categorical:
 
     def prepare(self, X):
         r"""X with padding filled by 0, and the mask (T, N) of observed steps; or ValueError."""
-        symbols = f"0..{self.symbols - 1}"
-        wanted = f"X must be (T, N) integers in {symbols}, with -1 only after the end of a sequence"
-        if not plain_array(X) or X.ndim != 2 or X.dtype.kind not in "iu":
-            raise ValueError(f"{wanted}; got {describe(X)}")
+        kind = f"(T, N) integers in 0..{self.symbols - 1}"
+        wanted = f"X must be {kind}, with -1 only after the end of a sequence"
+        check(plain_array(X) and X.ndim == 2 and X.dtype.kind in "iu", wanted, X)
         if X.size and X.min() >= 0 and X.max() < self.symbols:
             return X, onp.ones(X.shape, dtype=bool)
         return _filled(X, (X < -1) | (X >= self.symbols), X >= 0, wanted)
@@ -51,8 +50,8 @@ class Categorical:
     def vector(self, x):
         r"""x_t as a one-hot row, (...) -> (..., V)."""
         integers = plain_array(x) and x.dtype.kind in "iu"
-        if not integers or not ((x >= 0) & (x < self.symbols)).all():
-            raise ValueError(f"x must be integers in 0..{self.symbols - 1}; got {describe(x)}")
+        fits = integers and ((x >= 0) & (x < self.symbols)).all()
+        check(fits, f"x must be integers in 0..{self.symbols - 1}", x)
         return np.eye(self.symbols)[x]
 
     def log_p(self, theta, h, x):
@@ -105,8 +104,7 @@ class Gaussian:
         shape = f"(T, N, {self.dimensions})"
         wanted = f"X must be {shape} finite floats, with NaN only after the end of a sequence"
         fits = plain_array(X) and X.ndim == 3 and X.shape[2] == self.dimensions
-        if not fits or X.dtype.kind != "f":
-            raise ValueError(f"{wanted}; got {describe(X)}")
+        check(fits and X.dtype.kind == "f", wanted, X)
         X = X.astype(float, copy=False)
         if X.size and (onp.abs(X) <= MOST).all():
             return X, onp.ones(X.shape[:2], dtype=bool)
@@ -146,8 +144,7 @@ class Gaussian:
         wanted = f"grid must be (G, {self.dimensions}) finite floats, or (G,) where that is 1"
         fits = plain_array(grid) and grid.dtype.kind == "f" and grid.size > 0
         points = grid[:, None] if fits and grid.ndim == 1 else grid
-        if not fits or points.ndim != 2 or points.shape[1] != self.dimensions:
-            raise ValueError(f"{wanted}; got {describe(grid)}")
+        check(fits and points.ndim == 2 and points.shape[1] == self.dimensions, wanted, grid)
         check_array("grid", points)
         return np.exp(self.log_p(theta, h[..., None, :], points))
 

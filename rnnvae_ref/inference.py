@@ -9,7 +9,7 @@ the deltas of Eqs. (1)-(2).
 import autograd.numpy as np
 
 from rnnvae_ref.laws import check_law
-from rnnvae_ref.numerics import TIME, check_array, describe, untraced
+from rnnvae_ref.numerics import TIME, check, check_array, untraced
 from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 
 
@@ -71,8 +71,8 @@ def _prepare(rnn, theta, X, H):
     r"""X, checked, without padding, and the shape of H (not that H[0] is h_1); or ValueError."""
     X = prepare_unpadded(rnn, theta, X)
     (T, N), D, shape = X.shape[:2], rnn.hidden, np.shape(untraced(H))
-    if len(shape) != 5 or 0 in shape or (shape[0], *shape[3:]) != (T, N, D):
-        wanted = f"trajectories (T, S, 1, N, D) = ({T}, S, 1, {N}, {D}), as F gives"
-        raise ValueError(f"H must be {wanted} for eps (T-1, S, 1, N, D); got {describe(H)}")
+    wanted = f"H must be trajectories (T, S, 1, N, D) = ({T}, S, 1, {N}, {D}), as F gives"
+    fits = len(shape) == 5 and 0 not in shape and (shape[0], *shape[3:]) == (T, N, D)
+    check(fits, f"{wanted} for eps (T-1, S, 1, N, D)", H)
     check_array("H", H)
     return X

@@ -12,7 +12,7 @@ Differentiable in theta and sigma. X without padding; one particle.
 import autograd.numpy as np
 
 from rnnvae_ref.emissions import Gaussian
-from rnnvae_ref.numerics import TIME, check_array, check_count, untraced
+from rnnvae_ref.numerics import TIME, check, check_array, check_count, untraced
 from rnnvae_ref.rnn import (
     F, check_model, check_sigma, initial_state, one_particle, prepare_unpadded, table,
 )  # fmt: skip
@@ -163,6 +163,5 @@ def _check_structure(rnn, theta):
     r"""Linear, Gaussian, one particle; or ValueError."""
     check_model(rnn, theta)
     one_particle(np.zeros((1, rnn.particles, 1)))
-    if rnn.transition != "linear" or not isinstance(rnn.emission, Gaussian):
-        wanted = "linear and have a Gaussian emission for a Kalman filter"
-        raise ValueError(f"rnn must be {wanted}; got {rnn!r}")
+    linear = rnn.transition == "linear" and isinstance(rnn.emission, Gaussian)
+    check(linear, "rnn must be linear and have a Gaussian emission for a Kalman filter", rnn)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import autograd.numpy as np
 
-from rnnvae_ref.numerics import check_count, check_number, check_rng, describe, untraced
+from rnnvae_ref.numerics import check, check_count, check_number, check_rng, untraced
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,5 @@ def gauss_hermite(n):
 
 def check_law(name, law, kinds=(Normal, Discrete)):
     r"""A noise law, or ValueError."""
-    if not isinstance(law, kinds):
-        wanted = " or ".join(f"{kind.__name__}(...)" for kind in kinds)
-        raise ValueError(f"{name} must be a noise law, {wanted}; got {describe(law)}")
+    wanted = " or ".join(f"{kind.__name__}(...)" for kind in kinds)
+    check(isinstance(law, kinds), f"{name} must be a noise law, {wanted}", law)

@@ -79,23 +79,25 @@ def weighted_mean(a, log_w=None):
 def check_log_weights(log_w, shape):
     r"""Log weights (S,) or (S, N) whose exponentials sum to 1, or ValueError."""
     log_w = untraced(log_w)
-    floats = plain_array(log_w) and log_w.dtype == onp.float64
-    if not floats or log_w.shape not in (shape[:1], shape):
-        wanted = f"float64 with shape {shape[:1]} or {shape}"
-        raise ValueError(f"log_w must be {wanted}; got {describe(log_w)}")
+    fits = plain_array(log_w) and log_w.dtype == onp.float64 and log_w.shape in (shape[:1], shape)
+    check(fits, f"log_w must be float64 with shape {shape[:1]} or {shape}", log_w)
     total = onp.ravel(onp.exp(log_w).sum(axis=0))
     if not onp.allclose(total, 1.0, rtol=1e-9):
         off = total[onp.argmax(onp.abs(total - 1.0))]
-        wanted = "the logs of weights that sum to 1"
-        raise ValueError(f"log_w must hold {wanted}; they sum to {off:.6g}")
+        raise ValueError(f"log_w must be logs of weights that sum to 1; they sum to {off:.6g}")
 
 
-def check_count(name, value, least=1, most=None):
-    r"""A whole number, `least` or larger (and `most` or smaller), or ValueError."""
+def check(fits, wanted, got):
+    r"""It fits, or ValueError says what is wanted, and what came."""
+    if not fits:
+        raise ValueError(f"{wanted}; got {describe(got)}")
+
+
+def check_count(name, value, least=1, most=math.inf):
+    r"""A whole number from `least` to `most`, or ValueError."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        wanted = f"{least} or larger" if most is None else f"{least} to {most}"
-        raise ValueError(f"{name} must be a whole number, {wanted}; got {describe(value)}")
+    limits = f"{least} or larger" if most == math.inf else f"{least} to {most}"
+    check(whole and least <= value <= most, f"{name} must be a whole number, {limits}", value)
 
 
 def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
@@ -104,17 +106,17 @@ def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
     if plain_array(value) and value.ndim == 0:
         value = value.item()
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not least <= value <= most or (finite and not math.isfinite(value)):
-        wanted = "a finite number" if finite else "a number, not nan"
-        wanted += "" if least == -math.inf else f", {least:g} or larger"
-        wanted += "" if most == math.inf else f", {most:g} or smaller"
-        raise ValueError(f"{name} must be {wanted}; got {describe(value)}")
+    fits = real and least <= value <= most and (not finite or math.isfinite(value))
+    wanted = "a finite number" if finite else "a number, not nan"
+    wanted += "" if least == -math.inf else f", {least:g} or larger"
+    wanted += "" if most == math.inf else f", {most:g} or smaller"
+    check(fits, f"{name} must be {wanted}", value)
 
 
 def check_positive(name, value):
     r"""A number above 0, or ValueError."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
-        raise ValueError(f"{name} must be a positive number; got {describe(value)}")
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    check(real and value > 0, f"{name} must be a positive number", value)
 
 
 def check_array(name, value, shapes=None):
@@ -122,9 +124,8 @@ def check_array(name, value, shapes=None):
     value = untraced(value)
     value = onp.asarray(value) if onp.isscalar(value) else value
     fits = plain_array(value) and (shapes is None or value.shape in shapes)
-    if not fits or value.dtype != onp.float64:
-        wanted = " with shape " + " or ".join(map(str, shapes)) if shapes else ""
-        raise ValueError(f"{name} must be float64{wanted}; got {describe(value)}")
+    wanted = " with shape " + " or ".join(map(str, shapes)) if shapes else ""
+    check(fits and value.dtype == onp.float64, f"{name} must be float64{wanted}", value)
     fits = onp.abs(value) <= MOST
     if not fits.all():
         bad = value[~fits].flat[0]
@@ -134,8 +135,7 @@ def check_array(name, value, shapes=None):
 def check_parameters(theta, shapes):
     r"""theta is a dict with these keys, whose arrays have one of their shapes, or ValueError."""
     theta = untraced(theta)
-    if not isinstance(theta, dict):
-        raise ValueError(f"theta must be a dict of arrays; got {describe(theta)}")
+    check(isinstance(theta, dict), "theta must be a dict of arrays", theta)
     for key, allowed in shapes.items():
         if key not in theta:
             raise ValueError(f"theta lacks {key!r}; this RNN needs {', '.join(shapes)}")
@@ -144,9 +144,8 @@ def check_parameters(theta, shapes):
 
 def check_rng(rng):
     r"""A numpy Generator, or ValueError: randomness always comes from one that is passed in."""
-    if not isinstance(rng, Generator):
-        wanted = "a numpy Generator, such as np.random.default_rng(0)"
-        raise ValueError(f"rng must be {wanted}; got {describe(rng)}")
+    wanted = "rng must be a numpy Generator, such as np.random.default_rng(0)"
+    check(isinstance(rng, Generator), wanted, rng)
 
 
 def plain_array(value):

@@ -21,7 +21,7 @@ import autograd.numpy as np
 
 from rnnvae_ref.kernels import log_forward
 from rnnvae_ref.numerics import (
-    PARTICLES, TIME, check_array, check_number, check_parameters, describe, increments,
+    PARTICLES, TIME, check, check_array, check_number, check_parameters, increments,
     log_mean_exp, log_sigmoid, log_sum_exp, weighted_mean,
 )  # fmt: skip
 from rnnvae_ref.rnn import table, unroll
@@ -127,8 +127,8 @@ def spread(H):
 def _check_axes(name, value, axes):
     r"""A finite float array with these axes, or ValueError."""
     check_array(name, value)
-    if np.ndim(value) != len(axes) or 0 in np.shape(value):
-        raise ValueError(f"{name} must be ({', '.join(axes)}), not empty; got {describe(value)}")
+    fits = np.ndim(value) == len(axes) and 0 not in np.shape(value)
+    check(fits, f"{name} must be ({', '.join(axes)}), not empty", value)
 
 
 def _over_samples(a, log_w, eps):

@@ -8,7 +8,7 @@ is a bound on log p(X) (Maddison et al., 2017).
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import (
-    PARTICLES, TIME, check_array, check_number, describe, draw, log_sum_exp, untraced,
+    PARTICLES, TIME, check, check_array, check_number, draw, log_sum_exp, untraced,
 )  # fmt: skip
 from rnnvae_ref.rnn import f, prepare
 
@@ -35,8 +35,7 @@ def resampled(rnn, theta, X, eps, sigma, choose, share=1.0):
     """
     X, observed = prepare(rnn, theta, X, eps, sigma)
     check_number("share", share, least=0, most=1)
-    if not callable(choose):
-        raise ValueError(f"choose must be a function, such as multinomial(..); got {choose!r:.60}")
+    check(callable(choose), "choose must be a function, such as multinomial(..)", choose)
     shape = _shape(rnn, X, eps)
     h = theta["h1"][:, None, :] + np.zeros(shape)
     log_w = np.full(shape[:-1], -np.log(shape[1]))
@@ -61,8 +60,7 @@ def multinomial(uniforms):
 
 def _shape(rnn, X, eps):
     r"""(S, L, N, D), the shape of h_t; eps needs all its axes here."""
-    if np.ndim(eps) != 5:
-        raise ValueError(f"eps must have all five axes (T-1, S, L, N, D) here; got {describe(eps)}")
+    check(np.ndim(eps) == 5, "eps must have all five axes (T-1, S, L, N, D) here", eps)
     return np.broadcast_shapes(eps.shape[1:], (rnn.particles, X.shape[1], rnn.hidden))
 
 

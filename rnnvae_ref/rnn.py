@@ -17,11 +17,11 @@ import numpy as onp
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.kernels import rollout, traced
 from rnnvae_ref.numerics import (
-    MOST, PARTICLES, check_array, check_count, check_number, check_parameters, check_rng,
-    describe, plain_array, untraced,
+    MOST, PARTICLES, check, check_array, check_count, check_number, check_parameters, check_rng,
+    plain_array, untraced,
 )  # fmt: skip
 
-MOST_LOG_S = 150.0  # beyond it squares and ratios of the emission's scale leave float64
+MOST_LOG_S = 150  # beyond it squares and ratios of the emission's scale leave float64
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class RNN:
     transition: str = "tanh"
 
     def __post_init__(self):
-        if not isinstance(self.emission, (Categorical, Gaussian)):
-            wanted = "Categorical(...) or Gaussian(...)"
-            raise ValueError(f"emission must be {wanted}; got {describe(self.emission)}")
+        kinds = Categorical, Gaussian
+        wanted = "emission must be Categorical(...) or Gaussian(...)"
+        check(isinstance(self.emission, kinds), wanted, self.emission)
         check_count("hidden", self.hidden)
         check_count("particles", self.particles)
-        if self.transition not in ("tanh", "linear"):
-            raise ValueError(f'transition must be "tanh" or "linear"; got {self.transition!r}')
+        known = self.transition in ("tanh", "linear")
+        check(known, 'transition must be "tanh" or "linear"', self.transition)
 
     def shapes(self):
         r"""The keys of theta with the shape of each."""
@@ -61,8 +61,7 @@ class RNN:
         """
         check_rng(rng)
         check_number("scale", scale, least=0)
-        if not isinstance(apart, bool):
-            raise ValueError(f"apart must be True or False; got {describe(apart)}")
+        check(isinstance(apart, bool), "apart must be True or False", apart)
         theta = {key: np.zeros(shape) for key, shape in self.shapes().items()}
         spread = {"h1": 0.5, "W": self.hidden**-0.5, "U": 0.5, "C": self.hidden**-0.5}
         for key, s in spread.items():
@@ -91,7 +90,7 @@ class RNN:
         check_parameters(theta, {key: optional[key] for key in optional if key in theta})
         log_s = untraced(theta.get("log_s", np.zeros(1)))
         if onp.abs(log_s).max() > MOST_LOG_S:
-            wanted = f"between -{MOST_LOG_S:.0f} and {MOST_LOG_S:.0f}"
+            wanted = f"between -{MOST_LOG_S} and {MOST_LOG_S}"
             raise ValueError(f"theta['log_s'] must lie {wanted}; got {log_s}")
 
 
@@ -154,8 +153,8 @@ def one_particle(ell):
     r"""ell (T, [S,] 1, N) -> (T, S, N), with S = 1 where it is absent; ValueError if L > 1."""
     value = untraced(ell)
     fits = plain_array(value) and value.ndim > 2 and value.dtype.kind == "f"
-    if not fits or not (value <= MOST).all():
-        raise ValueError(f"ell must be a table (T, [S,] L, N) without nan; got {describe(ell)}")
+    fits = fits and (value <= MOST).all()
+    check(fits, "ell must be a table (T, [S,] L, N) without nan", ell)
     if ell.shape[PARTICLES] != 1:
         L = ell.shape[PARTICLES]
         raise ValueError(f"Eqs. (1)-(16) are for one particle; here L = {L}: see Eqs. (17), (26)")
@@ -191,9 +190,7 @@ def prepare(rnn, theta, X, eps=None, sigma=None):
 
 def check_model(rnn, theta):
     r"""The first two arguments are an RNN and parameters that fit it; or ValueError."""
-    if not isinstance(rnn, RNN):
-        wanted = "an RNN, such as RNN(Categorical(5), hidden=8)"
-        raise ValueError(f"rnn must be {wanted}; got {describe(rnn)}")
+    check(isinstance(rnn, RNN), "rnn must be an RNN, such as RNN(Categorical(5), hidden=8)", rnn)
     rnn.check(theta)
 
 
@@ -214,7 +211,7 @@ def _check_eps(rnn, X, eps):
     Ls = shape[-3:-2] if L == 1 else (1, L)  # one row of h1 serves any L
     pairs = zip(shape[:1] + shape[-3:], [(T - 1,), Ls, (1, N), (D,)], strict=False)
     fits = len(shape) in (4, 5) and 0 not in shape[1:]
-    if not fits or not all(n in sizes for n, sizes in pairs):
-        wanted = f"(T-1, [S,] L, N, D) = ({T - 1}, [S,] {L}, {N}, {D})"
-        raise ValueError(f"eps must be {wanted}, where S, L or N may be 1; got {describe(eps)}")
+    fits = fits and all(n in sizes for n, sizes in pairs)
+    wanted = f"eps must be (T-1, [S,] L, N, D) = ({T - 1}, [S,] {L}, {N}, {D})"
+    check(fits, f"{wanted}, where S, L or N may be 1", eps)
     check_array("eps", eps)

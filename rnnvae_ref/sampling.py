@@ -4,7 +4,7 @@ import autograd.numpy as np
 
 from rnnvae_ref.laws import Normal, check_law
 from rnnvae_ref.numerics import (
-    check_count, check_number, check_rng, describe, draw, log_sigmoid,
+    check, check_count, check_number, check_rng, draw, log_sigmoid,
 )  # fmt: skip
 from rnnvae_ref.particles import predicted_weights
 from rnnvae_ref.rnn import check_model, check_sigma, f, prepare, prepare_unpadded, unroll
@@ -35,8 +35,8 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, sigma=None, law=NORMAL, 
             raise ValueError("sigma must be None after a prefix: its noise is unknown")
     check_number("logit_rho", logit_rho, finite=False)
     check_number("temperature", temperature, least=1e-100, finite=False)
-    if temperature != 1 and "log_s" in theta:
-        raise ValueError(f"temperature is for symbols, and must be 1 here; got {temperature!r}")
+    fits = temperature == 1 or "log_s" not in theta
+    check(fits, "temperature is for symbols, and must be 1 here", temperature)
     if prefix is None:
         check_count("N", N)
         h = np.repeat(theta["h1"][:, None], N, axis=1)  # (L, N, D)
@@ -56,8 +56,8 @@ def forecast(rnn, theta, series, steps, draws, rng, *, levels=(5, 25, 50, 75, 95
     check_count("steps", steps)
     check_count("draws", draws)
     check_rng(rng)
-    if not hasattr(series, "decode") or not hasattr(series, "X"):
-        raise ValueError(f"series must be a data.Series; got {describe(series)}")
+    fits = hasattr(series, "decode") and hasattr(series, "X")
+    check(fits, "series must be a data.Series", series)
     check_count("end", len(series.X) if end is None else end, most=len(series.X))
     levels = np.ravel(levels)
     for level in levels.tolist():

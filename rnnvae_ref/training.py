@@ -10,7 +10,7 @@ import autograd.numpy as np
 from autograd import value_and_grad
 
 from rnnvae_ref.data import Series, Text
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, describe, plain_array
+from rnnvae_ref.numerics import check, check_count, check_positive, check_rng, plain_array
 
 
 @dataclass
@@ -69,22 +69,19 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
 
 
 def _check_inputs(objective, theta, X, rng, method, validate):
-    if not isinstance(theta, dict) or not theta:
-        raise ValueError(f"theta must be a dict of float64 arrays; got {describe(theta)}")
+    check(isinstance(theta, dict) and theta, "theta must be a dict of float64 arrays", theta)
     for key, value in theta.items():
-        if not plain_array(value) or value.dtype != np.float64:
-            raise ValueError(f"theta[{key!r}] must be a float64 array; got {describe(value)}")
-    if not plain_array(X) or X.ndim not in (2, 3) or X.size == 0:
-        advice = {Series: "; give s.X[s.train]", Text: "; give text.train"}
-        wanted = "X must be an array (T, N) or (T, N, M), not empty"
-        raise ValueError(f"{wanted}; got {describe(X)}{advice.get(type(X), '')}")
+        fits = plain_array(value) and value.dtype == np.float64
+        check(fits, f"theta[{key!r}] must be a float64 array", value)
+    fits = plain_array(X) and X.ndim in (2, 3) and X.size > 0
+    advice = {Series: " (give s.X[s.train])", Text: " (give text.train)"}.get(type(X), "")
+    check(fits, f"X must be an array (T, N) or (T, N, M), not empty{advice}", X)
     check_rng(rng)
-    if not isinstance(method, str) or method not in ("adam", "lbfgs"):
-        raise ValueError(f'method must be "adam" or "lbfgs"; got {describe(method)}')
-    if not callable(objective) or not (validate is None or callable(validate)):
-        wanted = "a function of theta, X and rng, and validate of theta, or None"
-        got = f"{describe(objective)} and {describe(validate)}"
-        raise ValueError(f"objective must be {wanted}; got {got}")
+    known = isinstance(method, str) and method in ("adam", "lbfgs")
+    check(known, 'method must be "adam" or "lbfgs"', method)
+    check(callable(objective), "objective must be a function of theta, X and rng", objective)
+    given = validate is None or callable(validate)
+    check(given, "validate must be a function of theta, or None", validate)
 
 
 def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
@@ -157,8 +154,7 @@ def _record(result, value, validate, patience):
     r"""One more line of history; a theta that validates better than all before is `best`."""
     step = result.step
     score = np.nan if validate is None else validate(result.last)
-    if not isinstance(score, Real):
-        raise ValueError(f"validate must return one number; got {describe(score)}")
+    check(isinstance(score, Real), "validate must return one number", score)
     row = {"step": step, "objective": float(value), "validation": float(score)}
     for key, entry in row.items():
         result.history[key].append(entry)
@@ -199,9 +195,8 @@ def value_and_gradient(objective, theta, X, rng):
 
     def mean(theta):
         nats = objective(theta, X, rng)
-        if np.shape(nats) != X.shape[1:2]:
-            wanted = f"one number per sequence, {X.shape[1:2]}"
-            raise ValueError(f"objective must return {wanted}; got shape {np.shape(nats)}")
+        fits = np.shape(nats) == X.shape[1:2]
+        check(fits, f"objective must return {X.shape[1:2]}, a number per sequence", nats)
         return np.mean(nats)
 
     return value_and_grad(mean)(theta)

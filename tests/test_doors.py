@@ -175,7 +175,7 @@ REFUSED = [
     # tables, weights, trajectories
     ("log_w weighs eps", lambda: expected_log_likelihood(*MODEL, EPS, 0.5)),
     (
-        "log_w must hold the logs of weights that sum to 1; they sum to 1.001",
+        "log_w must be logs of weights that sum to 1; they sum to 1.001",
         lambda: bound.K(*MODEL, H, LOG_W + 0.001),
     ),
     ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.zeros(1))),

@@ -279,7 +279,7 @@ def test_kalman_refuses_what_it_cannot_do():
         kalman.log_p(rnn, theta, X, np.ones(3))
     with pytest.raises(ValueError, match="sigma must not be 0"):
         kalman.kl_q_posterior(rnn, theta, X, 0.0)
-    with pytest.raises(ValueError, match="for several see"):
+    with pytest.raises(ValueError, match=r"see Eqs\. "):
         kalman.log_p(*random_model("gaussian", "linear", L=2), 0.5)
 
 

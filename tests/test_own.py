@@ -155,7 +155,7 @@ def test_own_says_in_one_sentence_what_is_wrong(names, table, folder):
         ([table, "--column", "0"], r"no column '0'; it has year, flow; without .* --no-header\)"),
         ([table, "--column", "flow", "--no-header"], "has no column 'flow'; it has 0, 1"),
         ([folder / "constant.csv", "--column", "flow"], "column 'flow' must vary"),
-        ([table, "--column", "flow", "--decimal", "x"], 'decimal "." or ","'),
+        ([table, "--column", "flow", "--decimal", "x"], 'decimal must be "." or ","'),
         ([names, "--hidden", "0"], "hidden must be a whole number, 1 or larger; got 0"),
         ([names, "--steps", "-1"], "steps must be a whole number"),
         (

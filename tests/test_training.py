@@ -463,10 +463,7 @@ def test_fit_says_what_is_wrong_with_its_arguments(chain):
         ({"clip": "1"}, "clip must be a positive number; got '1'"),
         ({"every": 0}, "every must be a whole number, 1 or larger; got 0"),
         ({"patience": 0.5}, "patience must be a whole number"),
-        (
-            {"validate": 3},
-            "objective must be a function .* and validate of theta, or None; got .*3",
-        ),
+        ({"validate": 3}, "validate must be a function of theta, or None; got 3"),
         ({"method": np.zeros(2)}, 'method must be "adam" or "lbfgs"; got an array'),
         ({"rng": 0}, "rng must be a numpy Generator.*; got 0"),
     ]:
@@ -510,15 +507,13 @@ def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_el
         with pytest.raises(ValueError, match="theta must be a dict of float64 arrays; got"):
             run(theta, X)
     for wrong, got in [
-        (data.nile(), r"Series .*; give s\.X\[s\.train\]"),
-        (data.colour_names(), r"Text .*; give text\.train"),
-        ([[0.0]], r"list \[\[0\.0\]\]"),
-        (np.zeros(3), "an array of float64"),
-        (numpy.ma.zeros((2, 3)), "a MaskedArray of float64"),
-        (np.zeros((2, 0)), r"an array of float64 with shape \(2, 0\)"),
+        (data.nile(), r" \(give s\.X\[s\.train\]\); got Series"),
+        (data.colour_names(), r" \(give text\.train\); got Text"),
+        ([[0.0]], r"; got list \[\[0\.0\]\]"),
+        (np.zeros(3), "; got an array of float64"),
+        (numpy.ma.zeros((2, 3)), "; got a MaskedArray of float64"),
+        (np.zeros((2, 0)), r"; got an array of float64 with shape \(2, 0\)"),
     ]:
-        with pytest.raises(
-            ValueError,
-            match=rf"(?s)X must be an array \(T, N\) or \(T, N, M\), not empty; got {got}",
-        ):
+        wanted = r"(?s)X must be an array \(T, N\) or \(T, N, M\), not empty"
+        with pytest.raises(ValueError, match=wanted + got):
             run({"a": good}, wrong)
