@@ -23,7 +23,6 @@ from scipy.optimize import minimize
 
 from figures import style
 from rnnvae_ref import RNN, Gaussian, data, kalman, log_likelihood, unroll
-from rnnvae_ref.sampling import predictive_states
 
 SIGMAS = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 90.0, 130.0)
 R, Q, START = 15099.0, 1469.1, 1120.0
@@ -47,7 +46,7 @@ def compute(rng, *, seeds=1, steps=500, sigmas=SIGMAS):
         "tied": tied_score,
         "free": free,
         "free, W": W,
-        "rnn": predictive_states(UNIT, smoothing(tied), X)[:-1, 0, 0, 0],
+        "rnn": unroll(UNIT, smoothing(tied), X)[0][:, 0, 0, 0],
     } | steady_filter(X)
 
 

@@ -9,12 +9,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
-from numbers import Real
 
 import numpy as np
 
 from rnnvae_ref import RNN, Categorical, Gaussian
-from rnnvae_ref.numerics import check_count, check_positive, check_rng, draw
+from rnnvae_ref.numerics import LEAST, check_count, check_number, check_rng, draw
 
 FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # y of each symbol of `symbol_fork`
 H_STAR = 0.9575040240772687  # = tanh(2 H_STAR): at W = 2 a unit stays where it is
@@ -43,9 +42,8 @@ def markov_chain(rng, P, T, N, first=None):
 def autoregression(rng, a, s, T, N):
     r"""x_t = a x_{t-1} + s n_t, n_t ~ N(0, 1), x_0 = 0: X (T, N, 1) and log p(x_t | x_{t-1})."""
     _check_made(rng, T, N)
-    check_positive("s", s)
-    if not isinstance(a, Real) or not np.isfinite([a, s]).all():
-        raise ValueError(f"a and s must be finite numbers; got {a!r} and {s!r}")
+    check_number("a", a)
+    check_number("s", s, LEAST)
     n = rng.standard_normal((T, N))
     X = np.zeros((T + 1, N))
     for t in range(T):

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.numerics import check_number, check_positive
+from rnnvae_ref.numerics import LEAST, check_number
 from rnnvae_ref.rnn import RNN
 
 
 def one_unit(transition, W, U, s):
     r"""One hidden unit, one visible dimension: h_1 = 0, b = 0, C = 1, c = 0, scale s."""
-    for name, value in {"W": W, "U": U, "s": s}.items():
-        check_number(name, value)
-    check_positive("s", s)
+    check_number("W", W)
+    check_number("U", U)
+    check_number("s", s, LEAST)
     theta = {"h1": [[0.0]], "W": [[W]], "U": [[U]], "b": [0.0]}
     theta |= {"C": [[1.0]], "c": [0.0], "log_s": [np.log(s)]}
     return RNN(Gaussian(), 1, transition=transition), _arrays(theta)

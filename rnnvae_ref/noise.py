@@ -7,12 +7,10 @@ sigma > 0 on the same data, and at fixed parameters K may, too (`examples.counte
 """
 
 import autograd.numpy as np
-from autograd import grad, hessian
 
-from rnnvae_ref.bound import K
 from rnnvae_ref.enumeration import model_paths
-from rnnvae_ref.numerics import TIME, check_array, check_count, weighted_mean
-from rnnvae_ref.rnn import F, one_particle, prepare_unpadded, table
+from rnnvae_ref.numerics import TIME, check_count, weighted_mean
+from rnnvae_ref.rnn import one_particle, table
 
 
 def K_noise(rnn, theta, X, eps, sigma, log_w=None):
@@ -43,29 +41,6 @@ def best_path(rnn, theta, X, sigma, law):
     eps, _ = model_paths(rnn, theta, X, law)
     per_path = np.mean(_per_draw(rnn, theta, X, eps, sigma), axis=-1)
     return eps[:, [np.argmax(per_path)]]
-
-
-def small_noise(rnn, theta, X):
-    r"""Laplacian and squared gradient of Lambda(e) at e = 0: two arrays (N,).
-
-    Lambda(e) = sum_t log p(x_t | h_t) with e added to h_2 .. h_T. For symmetric noise of unit
-    variance, and where B6's conditions hold,  K = Lambda + sigma^2/2 Laplacian + O(sigma^4)  and
-    log p(X) = Lambda + sigma^2/2 (Laplacian + |gradient|^2) + O(sigma^4): K wants noise where
-    Laplacian > 0, log p(X) where Laplacian + |gradient|^2 > 0.
-    """
-    X = prepare_unpadded(rnn, theta, X)
-    one_particle(np.zeros((1, rnn.particles, 1)))
-    zero = np.zeros((len(X) - 1, 1, 1, 1, rnn.hidden))
-    if zero.size == 0:
-        return np.zeros((2, X.shape[1]))
-    results = []
-    for n in range(X.shape[1]):
-        x = X[:, n : n + 1]
-        Lambda = lambda e, x=x: K(rnn, theta, x, F(rnn, theta, x, e, 1.0))[0]
-        laplacian = np.trace(np.reshape(hessian(Lambda)(zero), (zero.size, zero.size)))
-        results.append([laplacian, np.sum(grad(Lambda)(zero) ** 2)])
-    check_array("the derivatives at this X and theta", np.array(results))
-    return np.array(results).T
 
 
 def _per_draw(rnn, theta, X, eps, sigma):

@@ -14,6 +14,7 @@ from autograd.tracer import getval as untraced  # the plain value under all of a
 from numpy.random import Generator
 
 MOST = 1e150  # no number may be larger: its square, and a sum of squares, still fit float64
+LEAST = 1e-150  # of what must be positive
 
 # The table ell has axes (T, [S,] L, N): time first, so that samples may be left out.
 TIME, PARTICLES = 0, -2
@@ -103,8 +104,7 @@ def check_count(name, value, least=1, most=math.inf):
 def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
     r"""One number between `least` and `most`, not nan, or ValueError."""
     value = untraced(value)
-    if plain_array(value) and value.ndim == 0:
-        value = value.item()
+    value = value.item() if plain_array(value) and value.ndim == 0 else value
     real = isinstance(value, Real) and not isinstance(value, bool)
     fits = real and least <= value <= most and (not finite or math.isfinite(value))
     wanted = "a finite number" if finite else "a number, not nan"
@@ -113,19 +113,14 @@ def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
     check(fits, f"{name} must be {wanted}", value)
 
 
-def check_positive(name, value):
-    r"""A number above 0, or ValueError."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    check(real and value > 0, f"{name} must be a positive number", value)
-
-
 def check_array(name, value, shapes=None):
     r"""A float64 array of one of `shapes` (or any), finite and at most MOST, or ValueError."""
     value = untraced(value)
     value = onp.asarray(value) if onp.isscalar(value) else value
     fits = plain_array(value) and (shapes is None or value.shape in shapes)
-    wanted = " with shape " + " or ".join(map(str, shapes)) if shapes else ""
-    check(fits and value.dtype == onp.float64, f"{name} must be float64{wanted}", value)
+    if not fits or value.dtype != onp.float64:
+        wanted = " with shape " + " or ".join(map(str, shapes)) if shapes else ""
+        check(False, f"{name} must be float64{wanted}", value)
     fits = onp.abs(value) <= MOST
     if not fits.all():
         bad = value[~fits].flat[0]

@@ -8,7 +8,7 @@ All are functions of one table ell = log p(x_t | h_t^l); the gate also needs H:
                          The index l is drawn anew at each step; the trajectories are not.
     sticky_mixture       The index stays with probability rho, else it is drawn anew, uniformly:
                          rho = 1 is (26), rho = 0 is (17).
-    gated_mixture        (17) with weights proportional to exp(v . h_t^l) in place of 1/L.
+    gated_mixture_steps  (17) with weights proportional to exp(v . h_t^l) in place of 1/L.
 
 DEPARTS: (27) does not follow from (26), because the mean over particles is between the log and the
 product over t. Without noise each is the exact log likelihood of a normalised model; those of (26)
@@ -79,26 +79,16 @@ def sticky_mixture_steps(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=N
     return _over_samples(log_forward(ell, logit_rho), log_w, eps)
 
 
-def gated_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
-    r"""sum_t log sum_l pi_t^l p(x_t | h_t^l), pi_t^l proportional to exp(v . h_t^l), nats, (N,).
+def gated_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
+    r"""log sum_l pi_t^l p(x_t | h_t^l), nats, (T, N), pi_t^l proportional to exp(v . h_t^l).
 
     v = theta["v"] (D,); Eq. (17) at v = 0.
     """
-    return np.sum(gated_mixture_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
-
-
-def gated_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
-    r"""log sum_l pi_t^l p(x_t | h_t^l), nats, (T, N)."""
     H, ell = unroll(rnn, theta, X, eps, sigma)
-    return _over_samples(log_sum_exp(ell + gate(theta, H), axis=PARTICLES), log_w, eps)
-
-
-def gate(theta, H):
-    r"""log pi^l = v . h^l - log sum_k exp(v . h^k), (..., L, N, D) -> (..., L, N)."""
-    check_array("H", H)
-    check_parameters(theta, {"v": [np.shape(H)[-1:]]})
-    score = np.tensordot(H, theta["v"], 1)
-    return score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
+    check_parameters(theta, {"v": [(rnn.hidden,)]})
+    score = np.tensordot(H, theta["v"], 1)  # (T, [S,] L, N)
+    log_pi = score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
+    return _over_samples(log_sum_exp(ell + log_pi, axis=PARTICLES), log_w, eps)
 
 
 def predicted_weights(ell, logit_rho=np.inf):

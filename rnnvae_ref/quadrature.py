@@ -45,12 +45,6 @@ def log_p_steps(rnn, theta, X, sigma, points=None):
     return np.array(steps)
 
 
-def error(rnn, theta, X, sigma, points):
-    r"""How far `log_p` on these points may be off: its change at half the spacing, nats, (N,)."""
-    coarse = log_p(rnn, theta, X, sigma, points)
-    return np.abs(log_p(rnn, theta, X, sigma, 2 * points - 1) - coarse)
-
-
 def K(rnn, theta, X, sigma, points=None):
     r"""Eq. (16) for Gaussian noise, exactly: sum_t E[log p(x_t | h_t)], nats, (N,)."""
     X, nodes, dh = _grid(rnn, theta, X, sigma, points)

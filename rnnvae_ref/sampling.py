@@ -80,11 +80,6 @@ def predict(rnn, theta, X, grid=None, logit_rho=np.inf):
     return np.sum(weights[..., None] * density, axis=1)
 
 
-def predictive_states(rnn, theta, X):
-    r"""h_1 .. h_{T+1}, (T+1, L, N, D): what the next step is predicted from. X without padding."""
-    return _unroll_further(rnn, theta, prepare_unpadded(rnn, theta, X))[0]
-
-
 def _unroll_further(rnn, theta, X):
     r"""H (T+1, L, N, D), and the table ell (T, L, N). h_t never sees x_t, so x_{T+1} is idle."""
     H, ell = unroll(rnn, theta, np.concatenate([X, X[-1:]]))

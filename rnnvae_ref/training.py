@@ -10,7 +10,7 @@ import autograd.numpy as np
 from autograd import value_and_grad
 
 from rnnvae_ref.data import Series, Text
-from rnnvae_ref.numerics import check, check_count, check_positive, check_rng, plain_array
+from rnnvae_ref.numerics import LEAST, check, check_count, check_number, check_rng, plain_array
 
 
 @dataclass
@@ -46,8 +46,8 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     counts = {"steps": steps, "batch": batch, "every": every, "patience": patience}
     for name, value in counts.items():
         check_count(name, value)
-    check_positive("step_size", step_size)
-    check_positive("clip", clip)
+    check_number("step_size", step_size, LEAST)
+    check_number("clip", clip, LEAST, finite=False)
     result = Fit(theta)
     watch = partial(_watch, result, validate, steps, every, patience)
     try:
@@ -196,7 +196,7 @@ def value_and_gradient(objective, theta, X, rng):
     def mean(theta):
         nats = objective(theta, X, rng)
         fits = np.shape(nats) == X.shape[1:2]
-        check(fits, f"objective must return {X.shape[1:2]}, a number per sequence", nats)
+        check(fits, f"objective must return one number per sequence, {X.shape[1:2]}", nats)
         return np.mean(nats)
 
     return value_and_grad(mean)(theta)

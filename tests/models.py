@@ -1,10 +1,10 @@
 """Small random models, the same every time."""
 
 import autograd.numpy as np
-from autograd import value_and_grad
+from autograd import grad, hessian, value_and_grad
 from numpy.testing import assert_allclose
 
-from rnnvae_ref import RNN, Categorical, Gaussian
+from rnnvae_ref import RNN, Categorical, F, Gaussian, bound
 
 EMISSIONS, TRANSITIONS = ("categorical", "gaussian"), ("tanh", "linear")
 
@@ -30,3 +30,17 @@ def value_and_gradient(objective, theta):
 def assert_same(a, b, rtol=1e-10, atol=1e-12):
     for one, other in zip(a, b, strict=True):
         assert_allclose(one, other, rtol=rtol, atol=atol)
+
+
+def small_noise(rnn, theta, X):
+    """Laplacian and squared gradient of Lambda(e) at e = 0, two arrays (N,), of proposition B6.
+
+    Lambda(e) = sum_t log p(x_t | h_t) with e added to h_2 .. h_T.
+    """
+    zero, results = np.zeros((len(X) - 1, 1, 1, 1, rnn.hidden)), []
+    for n in range(X.shape[1]):
+        x = X[:, n : n + 1]
+        Lambda = lambda e, x=x: bound.K(rnn, theta, x, F(rnn, theta, x, e, 1.0))[0]
+        laplacian = np.trace(np.reshape(hessian(Lambda)(zero), (zero.size, zero.size)))
+        results.append([laplacian, np.sum(grad(Lambda)(zero) ** 2)])
+    return np.array(results).T

@@ -67,11 +67,11 @@ SETTINGS = set("""
 LEFT_OUT = set("""
     Fit value_and_gradient clipped flatten minibatch
     atomic_write checkout evaluate evaluated Equation Proposition Row sources isbox
-    initial_state
+    initial_state check
 """.split())  # fmt: skip
 # Their results are never the log of 0.
 NEVER_IMPOSSIBLE = set("""
-    spread error penalty density scale sample gauss_hermite f F
+    spread penalty density scale sample gauss_hermite f F
 """.split())  # fmt: skip
 
 
@@ -153,8 +153,8 @@ def fitting(name, module, good):
     if name == "check_parameters":
         good["shapes"] = {"W": [good["theta"]["W"].shape]}
         good["theta"] = {"W": good["theta"]["W"]}
-    if module == "emissions" or name == "gate":  # they look at these keys only
-        used = {"gate": ("v",), "Gaussian.scale": ("log_s",)}.get(name, ("C", "c", "log_s"))
+    if module == "emissions":  # they look at these keys only
+        used = {"Gaussian.scale": ("log_s",)}.get(name, ("C", "c", "log_s"))
         good["theta"] = {key: good["theta"][key] for key in used if key in good["theta"]}
     if name.startswith(("cue", "symbol_fork")):
         good |= {"n": 5, "hidden": 6}
@@ -418,12 +418,7 @@ def once(rng, module, name, get):
         name in ("eq18", "eq25") and what == "q"
     ):  # all lines of the appendix take q; these two do not use it
         pass
-    elif (
-        kind == "right"
-        and never
-        and name not in TAKES_ANYTHING
-        and (name, arguments[what]) != ("check_positive", np.inf)
-    ):
+    elif kind == "right" and never and name not in TAKES_ANYTHING:
         kind = "nonsense"
     elif kind in ("sentence", "deep") and what == "legal" and not legal_refusal(name, result):
         kind = "nonsense"

@@ -229,7 +229,7 @@ def test_weights_that_are_no_logs_of_probabilities_are_refused(model):
     rnn, theta, X = model
     H, log_w = trajectories(model, TWO_POINT)
     for wrong, message in [
-        (np.exp(log_w), "log_w must hold the logs of weights that sum to 1; they sum to"),
+        (np.exp(log_w), "log_w must be logs of weights that sum to 1; they sum to"),
         (log_w[:1], r"log_w must be float64 with shape \(64,\) or \(64, 3\)"),
         (log_w.tolist(), "log_w must be float64 with shape"),
     ]:

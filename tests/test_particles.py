@@ -31,7 +31,14 @@ from rnnvae_ref.kernels import log_forward
 from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.numerics import log_mean_exp
 from tests import oracles
-from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
+from tests.models import (
+    EMISSIONS,
+    TRANSITIONS,
+    assert_same,
+    random_model,
+    small_noise,
+    value_and_gradient,
+)
 
 TILTED = Discrete(TWO_POINT.nodes, (0.3, 0.7))
 RHOS = [-np.inf, -1.0, 0.7, np.inf]
@@ -97,7 +104,6 @@ def test_steps_sum_to_their_objectives_and_are_causal(emission):
         ("trajectory_mixture", ()),
         ("per_step_mixture", ()),
         ("sticky_mixture", (0.4,)),
-        ("gated_mixture", ()),
     ]:
         steps = getattr(particles, name + "_steps")(rnn, theta, X, *args)
         assert steps.shape == (5, 3)
@@ -107,6 +113,9 @@ def test_steps_sum_to_their_objectives_and_are_causal(emission):
                 getattr(particles, name)(rnn, theta, X[:T], *args),
                 rtol=1e-12,
             )
+    gated = particles.gated_mixture_steps
+    for T in (1, 3, 5):
+        assert_allclose(gated(rnn, theta, X)[:T], gated(rnn, theta, X[:T]), rtol=1e-12)
 
 
 @pytest.mark.parametrize("emission", EMISSIONS)
@@ -118,7 +127,7 @@ def test_padding_changes_no_mixture(emission):
     for g in (
         particles.trajectory_mixture,
         particles.per_step_mixture,
-        particles.gated_mixture,
+        lambda r, th, x: np.sum(particles.gated_mixture_steps(r, th, x), axis=0),
         lambda r, th, x: particles.sticky_mixture(r, th, x, 0.4),
     ):
         objective = lambda th, g=g: g(rnn, th, padded)
@@ -187,7 +196,8 @@ def test_c2_all_laws_are_normalised_over_all_sequences(transition, logit_rho):
     assert_allclose(
         np.exp(particles.sticky_mixture(rnn, theta, X, logit_rho)).sum(), 1.0, rtol=1e-12
     )
-    for g in (particles.trajectory_mixture, particles.per_step_mixture, particles.gated_mixture):
+    gated = lambda *args: particles.gated_mixture_steps(*args).sum(axis=0)
+    for g in (particles.trajectory_mixture, particles.per_step_mixture, gated):
         assert_allclose(np.exp(g(rnn, theta, X)).sum(), 1.0, rtol=1e-12)
 
 
@@ -487,13 +497,12 @@ def test_rho_is_learned_through_its_logit():
 def test_the_gate_is_eq17_at_v_zero_and_its_gradients_are_right():
     rnn, theta, X = several(L=3)
     zero = theta | {"v": np.zeros(2)}
+    steps = particles.gated_mixture_steps
     assert_allclose(
-        particles.gated_mixture(rnn, zero, X), particles.per_step_mixture(rnn, theta, X), rtol=1e-12
+        steps(rnn, zero, X), particles.per_step_mixture_steps(rnn, theta, X), rtol=1e-12
     )
     gated = theta | {"v": np.array([1.0, -2.0])}
-    check_grads(lambda th: np.sum(particles.gated_mixture(rnn, th, X)), modes=["rev"], order=1)(
-        gated
-    )
+    check_grads(lambda th: np.sum(steps(rnn, th, X)), modes=["rev"], order=1)(gated)
     H, ell = unroll(rnn, gated, X)
     score = np.exp(H @ gated["v"])
     expected = np.log(np.sum(score * np.exp(ell), axis=1) / np.sum(score, axis=1))
@@ -950,7 +959,7 @@ def test_c6_small_noise_expansion_of_the_bound_with_L_particles():
     L grows.
     """
     rnn, theta, X = random_model(T=3, D=1, N=4)
-    laplacian, squared_gradient = noise.small_noise(rnn, theta, X)
+    laplacian, squared_gradient = small_noise(rnn, theta, X)
     for L in (1, 2, 4):
         eps, log_w = joint_paths(TWO_POINT, 3, L, 1)
         slope = laplacian + (1 - 1 / L) * squared_gradient
@@ -980,7 +989,7 @@ def test_c6_the_threshold_hardly_depends_on_T():
         if T == 5:
             rnn, theta = examples.linear()
             X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 300, sigma=sigma)
-            drawn, squares = noise.small_noise(rnn, theta, X[:, :4])
+            drawn, squares = small_noise(rnn, theta, X[:, :4])
             assert_allclose(drawn, laplacian, rtol=1e-9)
             Lambda = lambda e: np.sum(noise.K_noise(rnn, theta, X, e, 1.0))
             all_squares = np.sum(

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from rnnvae_ref import RNN, Categorical, Gaussian, data, forecast, predict, sample
-from rnnvae_ref.sampling import _after, predictive_states
+from rnnvae_ref.sampling import _after, _unroll_further
 from tests.models import EMISSIONS, random_model
 
 
@@ -24,7 +24,7 @@ def test_each_prefix_goes_on_from_its_own_end(emission, L, logit_rho):
         of_one = _after(rnn, theta, x, logit_rho)
         assert_allclose(h[:, n], of_one[0][:, 0], rtol=1e-12)
         assert_allclose(w[:, n], of_one[1][:, 0], rtol=1e-12)
-        assert_allclose(h[:, n], predictive_states(rnn, theta, x)[-1, :, 0], rtol=1e-12)
+        assert_allclose(h[:, n], _unroll_further(rnn, theta, x)[0][-1, :, 0], rtol=1e-12)
 
 
 def test_continued_prefixes_of_unequal_length_have_the_predicted_probabilities():

@@ -11,9 +11,10 @@ from scipy.optimize import minimize
 from figures import baselines, worlds
 from figures import fig18_symbols as symbols
 from figures import fig19_another_q as another
-from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, noise, particles
+from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, particles
 from rnnvae_ref.laws import TWO_POINT
 from tests import oracles
+from tests.models import small_noise
 
 
 def log_softmax(z):
@@ -331,7 +332,7 @@ def test_b10_three_q_are_normalised_and_bound_log_p():
 
 def test_b10_a_product_closes_the_gap_of_eq6_to_the_fourth_order():
     rnn, theta, X = small_tanh()
-    _, square = noise.small_noise(rnn, theta, X)
+    _, square = small_noise(rnn, theta, X)
     gaps = []
     for sigma in (0.1, 0.05):
         score = lambda p, s=sigma: another.bound("product", rnn, {**theta, **p}, X, s)
