@@ -15,6 +15,7 @@ where arrays are small, each one that autograd takes out of a dict costs as much
 of recurrence. `rollout` and `log_categorical` work in blocks of steps, to stay in the cache.
 """
 
+import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import dict as traced_dict
 from autograd.extend import defvjp_argnums, primitive
@@ -250,41 +251,39 @@ def log_forward(ell, logit_rho, /):
     The index z_1 is uniform; z_t = z_{t-1} with probability rho, else it is drawn anew. In logs: a
     particle that lies hundreds of nats behind may come back.  logit_rho (), -inf and inf allowed.
     """
-    return _forward(ell, logit_rho)[0]
+    return forward(ell, logit_rho)[0]
 
 
-def _forward(ell, logit_rho):
-    r"""The steps, log p(z_t = l | x_<t) for t = 1 .. T+1, and k_{t+1}^l, the probability, given
-    z_{t+1} = l and x_1 .. x_t, that the index was not drawn anew.
-    """
+def forward(ell, logit_rho):
+    r"""The same steps in autograd's operations, and log p(z_t = l | x_<t) for t = 1 .. T+1."""
     L = ell.shape[-2]
     stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
-    log_w = np.full((len(ell) + 1, *ell.shape[1:]), -np.log(L))
-    k = np.empty_like(ell)
-    steps = np.empty((*ell.shape[:-2], ell.shape[-1]))
-    for t in range(len(ell)):
-        joint = log_w[t] + ell[t]
-        steps[t] = log_sum_exp(joint, axis=-2)
-        stayed = stay + (joint - steps[t][..., None, :])
-        log_w[t + 1] = np.logaddexp(stayed, anew)
-        k[t] = np.exp(stayed - log_w[t + 1])
-    return steps, log_w, k
+    steps, log_w = [], [np.full(ell.shape[1:], -np.log(L))]
+    for ell_t in ell:
+        joint = log_w[-1] + ell_t
+        steps.append(log_sum_exp(joint, axis=-2))
+        filtered = joint - steps[-1][..., None, :]
+        log_w.append(anp.logaddexp(stay + filtered, anew))
+    return anp.array(steps), anp.array(log_w)
 
 
 def _log_forward_vjp(steps, args, _):
-    r"""With b_t the gradient for ell_t, w_t^l = p(z_t = l | x_1 .. x_t), and u_T = 0:
+    r"""With b_t the gradient for ell_t, w_t^l = p(z_t = l | x_1 .. x_t), k_t^l the probability,
+    given z_{t+1} = l and x_1 .. x_t, that the index was not drawn anew, and u_T = 0:
 
-        b_t = u_t + (g_t - sum_l u_t) w_t,   u_{t-1} = k_t b_t
+        b_t = u_t + (g_t - sum_l u_t) w_t,   u_{t-1} = k_{t-1} b_t
 
     For g = 1 that is the backward pass of forward-backward, and b_t the smoothed posterior over
-    particles. The gradient for logit_rho is sum_{t>1} sum_l b_t ((1 - rho) k_t - rho (1 - k_t)).
+    particles. The gradient for logit_rho is sum_t sum_l b_{t+1} ((1 - rho) k_t - rho (1 - k_t)).
     """
     ell, logit_rho = args
-    rho = np.exp(log_sigmoid(logit_rho))
+    log_rho = log_sigmoid(logit_rho)
+    rho = np.exp(log_rho)
 
     def vjp(g):
-        _, log_w, k = _forward(ell, logit_rho)
-        w = np.exp(log_w[:-1] + ell - steps[..., None, :])
+        _, log_w = forward(ell, logit_rho)
+        filtered = log_w[:-1] + ell - steps[..., None, :]
+        w, k = np.exp(filtered), np.exp(log_rho + filtered - log_w[1:])
         b, u = np.empty_like(ell), np.zeros(ell.shape[1:])
         for t in range(len(ell) - 1, -1, -1):
             b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * w[t]

@@ -19,10 +19,10 @@ or exact with `log_w`. Nats per sequence, (N,).
 
 import autograd.numpy as np
 
-from rnnvae_ref.kernels import log_forward
+from rnnvae_ref.kernels import forward, log_forward
 from rnnvae_ref.numerics import (
     PARTICLES, TIME, check, check_array, check_number, check_parameters, increments,
-    log_mean_exp, log_sigmoid, log_sum_exp, weighted_mean,
+    log_mean_exp, log_sum_exp, weighted_mean,
 )  # fmt: skip
 from rnnvae_ref.rnn import table, unroll
 
@@ -98,13 +98,7 @@ def predicted_weights(ell, logit_rho=np.inf):
     """
     check_number("logit_rho", logit_rho, finite=False)
     _check_axes("ell", ell, ("T", "L", "N"))
-    stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(ell.shape[1])
-    log_w = [np.full(ell.shape[1:], -np.log(ell.shape[1]))]
-    for ell_t in ell:
-        joint = log_w[-1] + ell_t
-        filtered = joint - log_sum_exp(joint, axis=0)
-        log_w.append(np.logaddexp(stay + filtered, anew))
-    return np.array(log_w)
+    return forward(ell, logit_rho)[1]
 
 
 def spread(H):
