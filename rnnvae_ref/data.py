@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnvae_ref.emissions import Categorical
-from rnnvae_ref.numerics import check, check_count, describe, plain_array
+from rnnvae_ref.numerics import check, check_count, plain_array
 
 HERE = Path(__file__).parent / "datasets"
 END = "\n"  # ends every line: a symbol that is predicted and counted like others
@@ -177,17 +177,15 @@ def pad(sequences):
     r"""Sequences of unequal lengths to (T, N) integers, -1 at ends, or (T, N, M) floats, NaN."""
     many = isinstance(sequences, (list, tuple)) or np.ndim(sequences) > 0
     sequences = [np.asanyarray(s) for s in sequences] if many else []
-    if not sequences or min(s.size for s in sequences) == 0:
-        raise ValueError("sequences must hold at least one sequence, and none may be empty")
-    first = sequences[0]
-    kinds = (1, "i"), (1, "u"), (2, "f")
+    filled = len(sequences) > 0 and min(s.size for s in sequences) > 0
+    check(filled, "sequences must hold at least one, and none may be empty", sequences)
+    M = sequences[0].shape[1:]
     for n, s in enumerate(sequences):
-        fits = plain_array(s) and (s.ndim, s.dtype.kind) in kinds
-        if not fits or s.shape[1:] != first.shape[1:]:
-            wanted = "all (T,) integers, or all (T, M) floats with one M"
-            raise ValueError(f"sequences must be {wanted}; sequence {n} is {describe(s)}")
-    padding = -1 if first.ndim == 1 else np.nan
-    X = np.full((max(map(len, sequences)), len(sequences), *first.shape[1:]), padding)
+        fits = plain_array(s) and (s.ndim, s.dtype.kind) in ((1, "i"), (1, "u"), (2, "f"))
+        wanted = f"sequences[{n}] must be (T,) integers or (T, M) floats, as all others are"
+        check(fits and s.shape[1:] == M, wanted, s)
+    padding = np.nan if M else -1
+    X = np.full((max(map(len, sequences)), len(sequences), *M), padding)
     for n, s in enumerate(sequences):
         X[: len(s), n] = s
     return X
@@ -195,8 +193,8 @@ def pad(sequences):
 
 def windows(X, length):
     r"""One long series (T, 1, M) in pieces, (length, T // length, M); a rest is dropped."""
-    fits = plain_array(X) and X.ndim == 3 and X.shape[1] == 1
-    check(fits, "X must be one series, (T, 1, M)", X)
+    one = plain_array(X) and X.ndim == 3 and X.shape[1] == 1
+    check(one, "X must be one series, (T, 1, M)", X)
     check_count("length", length, most=len(X))
     N = len(X) // length
     return X[: N * length, 0].reshape(N, length, -1).swapaxes(0, 1).copy()
@@ -213,16 +211,14 @@ def _read(path):
     path = check_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file, and is a folder")
-    wanted = f"{path} must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise ValueError(f"{wanted}; it has {size} bytes")
+    small = path.stat().st_size <= MOST_BYTES
     try:
-        found = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{wanted}; {error}") from error
+        found = path.read_text(encoding="utf-8-sig") if small else "\0"
+    except UnicodeDecodeError:
+        found = "\0"
     if "\0" in found:
-        raise ValueError(f"{wanted}; it holds zero bytes")
+        kinds = "UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
+        raise ValueError(f"{path} must be {kinds}")
     return found
 
 
@@ -233,11 +229,9 @@ def _text(path, found, alphabet="file", lines=True, split=None):
         what = "lines that are not blank" if lines else "pieces"
         raise ValueError(f"{path} must hold at least 3 {what}, to be split; it has {N}")
     longest = max(map(len, found))
-    size = 8 * N * longest
-    if size > MOST_BYTES:
-        wanted = f"at most 1 GiB, padded to its longest line, {longest} symbols"
-        got = f"{size / 2**30:.1f} GiB; cut the long lines, or use data.text()"
-        raise ValueError(f"{path} must take {wanted}; it would take {got}")
+    if 8 * N * longest > MOST_BYTES:
+        padded = f"padded to its longest line, {longest} symbols"
+        raise ValueError(f"{path}, {padded}, takes over 1 GiB: cut lines, or use data.text()")
     wanted = 'alphabet must be "file", "train" or a string of all symbols'
     check(isinstance(alphabet, str), wanted, alphabet)
     order = np.random.default_rng(0).permutation(N) if lines else np.arange(N)

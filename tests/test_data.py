@@ -150,7 +150,7 @@ def test_readers_say_what_is_wrong_with_a_file(tmp_path, monkeypatch, reader):
     for wrong in (None, 3, ["a.txt"]):
         with pytest.raises(ValueError, match="path must be the name of a file; got"):
             read(wrong)
-    wanted = r"a\.txt must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1; "
+    wanted = r"a\.txt must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
     for encoding in ("utf-16", "utf-16-le", "utf-16-be", "latin-1"):
         with pytest.raises(ValueError, match=wanted):
             read(write(tmp_path / "a.txt", "v\ngrün\nblau\nrot\n", encoding))
@@ -159,7 +159,7 @@ def test_readers_say_what_is_wrong_with_a_file(tmp_path, monkeypatch, reader):
         with pytest.raises(ValueError, match=wanted):
             read(tmp_path / "a.txt")
     monkeypatch.setattr(data, "MOST_BYTES", 20)
-    with pytest.raises(ValueError, match=wanted + "it has 21 bytes"):
+    with pytest.raises(ValueError, match=wanted):
         read(write(tmp_path / "a.txt", "v" * 21))
 
 
@@ -171,11 +171,9 @@ def test_characters_wants_three_lines_and_no_line_that_would_fill_the_memory(tmp
             data.characters(write(tmp_path / "a.txt", content))
     long = write(tmp_path / "long.txt", "\n".join(["ab"] * 30_000 + ["long " * 4000]))
     wanted = (
-        "must take at most 1 GiB, padded to its longest line, 20000 symbols; it would take 4.5 GiB"
+        r"long\.txt, padded to its longest line, 20000 symbols, takes over 1 GiB: cut lines, or"
     )
-    with pytest.raises(
-        ValueError, match=rf"long\.txt {wanted}; cut the long lines, or use data.text"
-    ):
+    with pytest.raises(ValueError, match=wanted):
         data.characters(long)
 
 
@@ -440,7 +438,7 @@ def test_pad_never_mixes_or_truncates():
     ):
         with pytest.raises(
             ValueError,
-            match=r"sequences must be all \(T,\) integers, or all \(T, M\) floats with one M",
+            match=r"sequences\[\d\] must be \(T,\) integers or \(T, M\) floats, as all others are",
         ):
             data.pad(wrong)
 

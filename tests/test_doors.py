@@ -167,7 +167,7 @@ REFUSED = [
     ("law must be a noise law", lambda: sample(*MODEL[:2], rng(0), 3, 2, sigma=0.5, law="coin")),
     ("D must be", lambda: enumeration.paths(TWO_POINT, 3, 0)),
     ("push h to the end of the grid", lambda: quadrature.kl_q_posterior(*FAR, 0.1, points=400)),
-    ("sequence 0 is a MaskedArray", lambda: data.pad([masked(np.arange(3))])),
+    ("all others are; got a MaskedArray", lambda: data.pad([masked(np.arange(3))])),
     ("values must be", lambda: data.nile().encode(masked(np.arange(3.0)))),
     ("in 'ab' is not in the alphabet 'ab'", lambda: data.Text("ab").encode(["ab"])),
     # tables, weights, trajectories
