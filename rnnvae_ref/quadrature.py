@@ -31,27 +31,24 @@ def log_p(rnn, theta, X, sigma, points=None):
 
 def log_p_steps(rnn, theta, X, sigma, points=None):
     r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N)."""
-    X, nodes, dh = _grid(rnn, theta, X, sigma, points)
-    a = np.zeros((1, X.shape[1]))  # log p(h_t | x_<t), (G, N)
+    T, ell, move = _grid(rnn, theta, X, sigma, points)
+    a = 0.0  # log p(h_t | x_<t), (G, N)
     steps = []
-    for t, x in enumerate(X):
-        joint = a + rnn.emission.log_p(theta, nodes[t], x)
+    for t in range(T):
+        joint = a + ell(t)
         steps.append(log_sum_exp(joint, axis=0))
         filtered = joint - steps[-1]
         _check_ends(filtered, t)
-        if t < len(X) - 1:
-            move = _transition(rnn, theta, nodes[t], nodes[t + 1], x, sigma, dh)
-            a = log_sum_exp(filtered + move, axis=1)
+        if t < T - 1:
+            a = log_sum_exp(filtered + move(t), axis=1)
     return np.array(steps)
 
 
 def K(rnn, theta, X, sigma, points=None):
     r"""Eq. (16) for Gaussian noise, exactly: sum_t E[log p(x_t | h_t)], nats, (N,)."""
-    X, nodes, dh = _grid(rnn, theta, X, sigma, points)
-    marginals = _marginals(rnn, theta, nodes, X, sigma, dh)
-    steps = []
-    for h, x, a in zip(nodes, X, marginals, strict=True):
-        steps.append(np.sum(np.exp(a) * rnn.emission.log_p(theta, h, x), axis=0))
+    T, ell, move = _grid(rnn, theta, X, sigma, points)
+    marginals = _marginals(T, move)
+    steps = [np.sum(np.exp(a) * ell(t), axis=0) for t, a in enumerate(marginals)]
     return np.sum(np.array(steps), axis=TIME)
 
 
@@ -63,26 +60,25 @@ def kl_q_posterior(rnn, theta, X, sigma, points=None):
     """
     if points is not None:
         log_p_steps(rnn, theta, X, sigma, points)  # are the data within this grid?
-    X, nodes, dh = _grid(rnn, theta, X, sigma, points)
-    marginals = _marginals(rnn, theta, nodes, X, sigma, dh)
-    total = np.zeros(X.shape[1])
-    b = rnn.emission.log_p(theta, nodes[-1], X[-1])
-    for t in range(len(X) - 2, -1, -1):
-        log_q = _transition(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)  # (G', G, N)
+    T, ell, move = _grid(rnn, theta, X, sigma, points)
+    marginals = _marginals(T, move)
+    b = ell(T - 1)
+    total = np.zeros(b.shape[1])
+    for t in range(T - 2, -1, -1):
+        log_q = move(t)
         log_z = log_sum_exp(log_q + b[:, None], axis=0)
         log_posterior = log_q + b[:, None] - log_z
         divergence = np.sum(np.exp(log_q) * (log_q - log_posterior), axis=0)  # at each h_t
         total = total + np.sum(np.exp(marginals[t]) * divergence, axis=0)
-        b = rnn.emission.log_p(theta, nodes[t], X[t]) + log_z
+        b = ell(t) + log_z
     return total
 
 
-def _marginals(rnn, theta, nodes, X, sigma, dh):
+def _marginals(T, move):
     r"""log q(h_t | x_<t) of every step under the dynamics alone, a list of (G, N)."""
-    a = [np.zeros((1, X.shape[1]))]
-    for t in range(len(X) - 1):
-        move = _transition(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
-        a.append(log_sum_exp(a[-1] + move, axis=1))
+    a = [0.0]
+    for t in range(T - 1):
+        a.append(log_sum_exp(a[-1] + move(t), axis=1))
     return a
 
 
@@ -94,13 +90,14 @@ def _transition(rnn, theta, h, h_next, x, sigma, dh):
 
 
 def _grid(rnn, theta, X, sigma, points):
-    r"""X; the nodes of each step, a list of (G, 1, 1), the first h_1 alone; their spacing."""
+    r"""T; ell(t), log p(x_t | h_t) at the grid's points, (G, N), and at h_1 alone for t = 0; and
+    move(t), the log transition from h_t to h_{t+1}, (G', G, N).
+    """
     X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     if rnn.hidden != 1 or rnn.particles != 1 or not np.all(untraced(sigma) != 0):
-        wanted = "D = 1, L = 1 and sigma other than 0"
         got = f"D = {rnn.hidden}, L = {rnn.particles}, sigma = {untraced(sigma)}"
-        raise ValueError(f"quadrature needs {wanted}; got {got}; see `kalman` and `enumeration`")
+        raise ValueError(f"quadrature needs D = 1, L = 1 and sigma other than 0; got {got}")
     plain = {key: untraced(value) for key, value in untraced(theta).items()}
     s = float(np.abs(np.reshape(untraced(sigma), ())))
     low, high = _range(rnn, plain, X, s)
@@ -110,7 +107,10 @@ def _grid(rnn, theta, X, sigma, points):
     check_count("points", points, int(np.ceil((high - low) / (2 * s))) + 1, most)
     grid = np.linspace(low, high, points)[:, None, None]
     dh = grid[1, 0, 0] - grid[0, 0, 0]
-    return X, [theta["h1"][:, None, :]] + [grid] * (len(X) - 1), dh
+    nodes = [theta["h1"][:, None, :]] + [grid] * (len(X) - 1)
+    ell = lambda t: rnn.emission.log_p(theta, nodes[t], X[t])
+    move = lambda t: _transition(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
+    return len(X), ell, move
 
 
 def _range(rnn, theta, X, s):
@@ -127,14 +127,12 @@ def _range(rnn, theta, X, s):
 
 def _enough(rnn, theta, X, s, points):
     r"""The number of points, doubled until log p(X) changes by less than TOLERANCE."""
-    T, N = X.shape[:2]
-    coarse = None
-    while points <= MOST_POINTS and points**2 * T * N <= MOST_WORK:
+    coarse = np.inf
+    while points <= MOST_POINTS and points**2 * len(X) * X.shape[1] <= MOST_WORK:
         fine = log_p(rnn, theta, X, s, points)
-        if coarse is not None and np.abs(fine - coarse).max() < TOLERANCE:
+        if np.abs(fine - coarse).max() < TOLERANCE:
             return (points + 1) // 2
-        coarse = fine
-        points = 2 * points - 1
+        coarse, points = fine, 2 * points - 1
     raise ValueError(
         f"sigma = {s:g} with this theta and X needs a larger grid than {MOST_POINTS} points or "
         f"{MOST_WORK:.0e} entries: sigma, or the emission's scale, is small against that of h; "
