@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import autograd.numpy as np
+import numpy as np
 
 from rnnvae_ref import (
     appendix, bound, enumeration, examples, inference, kalman, likelihood, noise, rnn,
@@ -21,6 +21,7 @@ from rnnvae_ref.numerics import TIME, check_count, log_mean_exp
 from rnnvae_ref.particles import per_step_mixture, sticky_mixture, trajectory_mixture
 
 SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9
+CHANCES = np.full((2, 4, 2), np.log(0.5))  # log p of a fair coin, at each step of each path
 HOLDS = "holds"
 READING = "holds*"  # true in a reading that the paper leaves open: a limit, a definition
 DEPARTS = "departs"  # not true as printed
@@ -144,11 +145,6 @@ class Case:
         self.for_two = *self.pair, SIGMA, TWO_POINT, self.q
 
 
-def _log_chances(c):
-    r"""The log chance of a fair coin at each step of each path, (T-1, P, N)."""
-    return np.full((2, 4, 2), np.log(0.5))
-
-
 def _eq8(c):
     H = rnn.F(*c.args, c.eps, SMALL)
     log_p = enumeration.log_p(*c.args, SMALL, TWO_POINT)
@@ -177,24 +173,21 @@ def _eq18(c):
     return appendix.eq18(*c.for_two), log_mean_exp(over_paths, axis=0)
 
 
-def _eq22(c):
-    pairs = c.log_w_q[:, None] + c.log_w_q  # of every joint path
-    return appendix.eq22(*c.for_two), np.repeat(pairs.reshape(-1, 1), 2, axis=1)
-
-
 def _readings(x):
     r"""(26) and (17) of the two-step example."""
     example = examples.two_steps(x)
     return trajectory_mixture(*example), per_step_mixture(*example)
 
 
-def _lines(this, before):
-    r"""The check that a line of the appendix equals the one before."""
-    line = lambda number, c: getattr(appendix, f"eq{number}")(*c.for_two)
-    return lambda c: (line(this, c), line(before, c))
-
-
 APPENDIX = "particles::test_eqs_18_to_26_are_equal_over_a_discrete_law"
+
+
+def _appendix(number, before, says):
+    r"""A line of the appendix, whose check is that it equals the line before."""
+    check = lambda c: [getattr(appendix, f"eq{n}")(*c.for_two) for n in (number, before)]
+    this = getattr(appendix, f"eq{number}")
+    return Equation(number, "A", says, TWO_PARTICLES, this, check, APPENDIX)
+
 
 # E_q(X)[.] is not written; ratio_l = p(H_l,X) / q(H_l|X).
 # fmt: off
@@ -216,10 +209,10 @@ EQUATIONS = (
         lambda c: (likelihood.log_likelihood(*c.args), likelihood.log_p_X(*c.args)),
         "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02"),
     Equation(6, "2.1", "q(h_t|parents) = p(h_t|parents)", OWN_Q, inference.log_q_steps,
-        lambda c: (inference.log_q_steps(*c.for_H), _log_chances(c)),
+        lambda c: (inference.log_q_steps(*c.for_H), CHANCES),
         "inference::test_eq6_is_the_normal_density_around_f", "fig01"),
     Equation(7, "2.1", "q(H|X) = prod_t q(h_t|parents)", OWN_Q, inference.log_q,
-        lambda c: (inference.log_q(*c.for_H), np.sum(_log_chances(c), axis=TIME)),
+        lambda c: (inference.log_q(*c.for_H), np.sum(CHANCES, axis=TIME)),
         "inference::test_eq7_is_the_product_over_steps_two_to_T"),
     Equation(8, "2.1", "= p(H|X), without noise", NO_NOISE, inference.log_posterior, _eq8,
         "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
@@ -254,21 +247,16 @@ EQUATIONS = (
         relation=">=", documented=DEPARTS),
     Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", TWO_PARTICLES, appendix.eq18, _eq18,
         APPENDIX, documented=READING),
-    Equation(19, "A", "= with q(H_l|X) / q(H_l|X)", TWO_PARTICLES, appendix.eq19,
-        _lines(19, 18), APPENDIX),
-    Equation(20, "A", "= times the integrals of the other q", TWO_PARTICLES, appendix.eq20,
-        _lines(20, 19), APPENDIX),
-    Equation(21, "A", "= in one integral over H_1 .. H_L", TWO_PARTICLES, appendix.eq21,
-        _lines(21, 20), APPENDIX),
-    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", TWO_PARTICLES, appendix.eq22, _eq22, APPENDIX),
-    Equation(23, "A", "= (1/L) sum_l int q(H|X) ratio_l", TWO_PARTICLES, appendix.eq23,
-        _lines(23, 21), APPENDIX),
-    Equation(24, "A", "= int q(H|X) (1/L) sum_l ratio_l", TWO_PARTICLES, appendix.eq24,
-        _lines(24, 23), APPENDIX),
-    Equation(25, "A", "log p(X)", TWO_PARTICLES, appendix.eq25,
-        _lines(25, 24), APPENDIX),
-    Equation(26, "A", "= log E_q(H|X)[(1/L) sum_l ratio_l]", TWO_PARTICLES, appendix.eq26,
-        _lines(26, 25), APPENDIX),
+    _appendix(19, 18, "= with q(H_l|X) / q(H_l|X)"),
+    _appendix(20, 19, "= times the integrals of the other q"),
+    _appendix(21, 20, "= in one integral over H_1 .. H_L"),
+    Equation(22, "A", "q(H|X) = prod_l q(H_l|X)", TWO_PARTICLES, appendix.eq22,
+        lambda c: (appendix.eq22(*c.for_two), np.add.outer(c.log_w_q, c.log_w_q).reshape(-1, 1)),
+        APPENDIX),
+    _appendix(23, 21, "= (1/L) sum_l int q(H|X) ratio_l"),
+    _appendix(24, 23, "= int q(H|X) (1/L) sum_l ratio_l"),
+    _appendix(25, 24, "log p(X)"),
+    _appendix(26, 25, "= log E_q(H|X)[(1/L) sum_l ratio_l]"),
     Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, per_step_mixture,
         lambda c: _readings(-2.0),
         "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
