@@ -122,11 +122,7 @@ def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
 
 def joint_tables(rnn, theta, X, sigma, p, q):
     r"""The same two tables over all joint paths H = {H_1 .. H_L}, (L, P^L, N)."""
-    return all_joint_paths(*log_ratios_and_weights(rnn, theta, X, sigma, p, q))
-
-
-def all_joint_paths(*tables):
-    r"""Tables (L, P, N) of single particles to (L, P^L, N): entry l of every joint path."""
+    tables = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
     L, P = tables[0].shape[:2]
     check_count("P^L, the number of joint paths of X,", P**L, most=MOST_JOINT_PATHS)
     index = np.indices((P,) * L).reshape(L, -1)  # the path of each particle in each joint path

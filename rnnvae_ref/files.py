@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnvae_ref.data import Series, Text, check_path
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.numerics import atomic_write, describe
+from rnnvae_ref.numerics import atomic_write, check, describe
 from rnnvae_ref.rnn import RNN, check_model
 
 SERIES = "data.X", "data.mean", "data.scale", "data.split"
@@ -36,20 +36,18 @@ def load(path, rnn=None, data=None):
 
     rnn, data: what the file must match; of data the alphabet, or mean and scale.
     """
-    with open(check_path(path), "rb") as file:
-        with _naming(path):
-            arrays = _opened(file)
-            fields = json.loads(str(arrays["rnn"]))
-            emission = fields.pop("emission")
-            kind = Categorical if "symbols" in emission else Gaussian
-            saved = RNN(kind(**emission), **fields)
-        if rnn is not None and (not isinstance(rnn, RNN) or rnn != saved):
-            raise ValueError(f"{path} was saved for {saved!r}, not for {rnn!r}")
-        with _naming(path):
-            kept = _data(saved, arrays)
-            others = {"rnn", *_kept(saved, kept)}
-            theta = {k: arrays[k] for k in arrays.files if k not in others}
-            saved.check(theta)
+    with open(check_path(path), "rb") as file, _naming(path):
+        arrays = _opened(file)
+        fields = json.loads(str(arrays["rnn"]))
+        emission = fields.pop("emission")
+        kind = Categorical if "symbols" in emission else Gaussian
+        saved = RNN(kind(**emission), **fields)
+        kept = _data(saved, arrays)
+        others = {"rnn", *_kept(saved, kept)}
+        theta = {k: arrays[k] for k in arrays.files if k not in others}
+        saved.check(theta)
+    if rnn is not None and (not isinstance(rnn, RNN) or rnn != saved):
+        raise ValueError(f"{path} was saved for {saved!r}, not for {rnn!r}")
     if data is not None and _units(data) != _units(kept):
         raise ValueError(f"{path} was saved with {_units(kept)}, not with {_units(data)}")
     return saved, theta, kept
@@ -66,11 +64,9 @@ def _naming(path):
 
 def _opened(file):
     r"""The arrays, not read yet, and no longer than the file: `save` compresses none."""
-    members = zipfile.ZipFile(file).infolist()
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("it is compressed")
-    if any(member.comment or member.extra for member in members):
-        raise ValueError("its directory is damaged")  # a comment hides arrays
+    for member in zipfile.ZipFile(file).infolist():
+        if member.compress_type != zipfile.ZIP_STORED or member.comment or member.extra:
+            raise ValueError("it is compressed, or has comments, which hide arrays")
     file.seek(0)
     return np.load(file, allow_pickle=False)
 
@@ -87,9 +83,8 @@ def _kept(rnn, data):
         rnn.emission.prepare(data.X)
         split = a, b = data.validation.start, data.test.start
         parts = data.train, data.validation, data.test
-        if parts != (slice(0, a), slice(a, b), slice(b, len(data.X))):
-            wanted = "split as series() does, train, validation and test in order"
-            raise ValueError(f"data must be {wanted}; got {parts}")
+        in_order = parts == (slice(0, a), slice(a, b), slice(b, len(data.X)))
+        check(in_order, "data must be split in order: train, validation, test", parts)
         values = data.X, data.mean, data.scale, split
         return dict(zip(SERIES, values, strict=True))
     raise ValueError(f"data must be the Text or Series that {rnn!r} is about; got {_units(data)}")

@@ -135,8 +135,8 @@ def test_save_refuses_data_that_would_not_come_back(tmp_path):
     nile, rnn = data.nile(), RNN(Gaussian(), 2)
     theta = rnn.init(np.random.default_rng(0))
     for change, message in [
-        ({"train": slice(10, 50)}, "data must be split as series"),
-        ({"validation": slice(None, 70)}, "data must be split as series"),
+        ({"train": slice(10, 50)}, "data must be split in order"),
+        ({"validation": slice(None, 70)}, "data must be split in order"),
         ({"X": nile.X.astype(int)}, "X must be"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -200,30 +200,15 @@ def test_a_damaged_directory_loses_no_array_in_silence(tmp_path):
     assert b"v.npy" in content[last:end]
     content[entries[-2] + 32] = end - last  # the length of its comment
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=BAD + "its directory is damaged"):
+    with pytest.raises(ValueError, match=BAD + "it is compressed, or has comments"):
         load(path)
 
 
-def test_the_name_is_read_before_the_arrays_and_nothing_is_expanded(tmp_path, monkeypatch):
+def test_nothing_is_expanded(tmp_path):
     rnn, theta, _ = random_model()
     path = tmp_path / "theta.npz"
-    read = []
-
-    class Watched(np.lib.npyio.NpzFile):
-        def __getitem__(self, key):
-            read.append(key)
-            return super().__getitem__(key)
-
-    monkeypatch.setattr("rnnvae_ref.files.np.load", lambda file, **options: Watched(file))
-    save(path, rnn, theta)
-    with pytest.raises(ValueError, match="was saved for"):
-        load(path, RNN(rnn.emission, 3))
-    assert read == ["rnn"]
-    load(path, rnn)
-    assert sorted(read) == sorted(["rnn", "rnn", *theta])
-    monkeypatch.undo()
     np.savez_compressed(path, rnn=repr(rnn), **theta)
-    with pytest.raises(ValueError, match=BAD + "it is compressed"):
+    with pytest.raises(ValueError, match=BAD + "it is compressed, or"):
         load(path)
     assert zipfile.ZipFile(path).testzip() is None
 

@@ -107,8 +107,8 @@ BREAKS = {
         lambda g: lambda *args: [1.01 * part for part in g(*args)],
         [19, 22, 25],
     ),
-    "appendix.all_joint_paths": (
-        lambda g: lambda *tables: [1.01 * part for part in g(*tables)],
+    "appendix.joint_tables": (
+        lambda g: lambda *args: [1.01 * part for part in g(*args)],
         [21, 22, 25],
     ),
     "appendix.eq21": (off, [21]),

@@ -1010,7 +1010,7 @@ def test_c12_the_gap_of_L_particles_is_a_divergence(L, q):
     rnn, theta, X = random_model(L=L, T=3, D=1, N=2)
     for h1 in (theta["h1"], np.repeat(theta["h1"][:1], L, axis=0)):
         args = rnn, theta | {"h1": 3 * h1}, X, 0.7, TWO_POINT, q
-        log_ratio, log_q = appendix.all_joint_paths(*appendix.log_ratios_and_weights(*args))
+        log_ratio, log_q = appendix.joint_tables(*args)
         first = np.exp(np.sum(log_q, axis=0))
         second = first * np.mean(np.exp(log_ratio - appendix.eq18(*args)), axis=0)
         assert_allclose(second.sum(axis=0), 1.0, rtol=1e-12)
