@@ -14,9 +14,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
+from figures.beyond import multinomial, resampled
 from rnnvae_ref import examples, kalman, sample, table
 from rnnvae_ref.numerics import log_mean_exp
-from rnnvae_ref.resampling import multinomial, resampled
 
 T, SIGMA = 8, 0.5
 SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]

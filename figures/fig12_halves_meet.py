@@ -13,9 +13,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
+from figures.beyond import multinomial, resampled
 from rnnvae_ref import examples, kalman, sample, table
 from rnnvae_ref.numerics import log_mean_exp
-from rnnvae_ref.resampling import multinomial, resampled
 
 T, N, TRUE = 20, 4, 0.5
 SIGMAS, SIZES = np.linspace(0.0, 0.75, 16), (1, 4, 16, 64, 256)

@@ -11,7 +11,7 @@ two modes at g < 1. Cells: 4 norms x 20 networks, 13 norms x 1 model, L-BFGS. Ti
 import autograd.numpy as np
 import matplotlib.pyplot as plt
 
-from figures import style, worlds
+from figures import beyond, style, worlds
 from figures.baselines import FORK_TRUTH, fork_ceiling
 from rnnvae_ref import RNN, Gaussian, fit, particles, unroll
 
@@ -32,7 +32,7 @@ def distances(rng, g):
     theta = rnn.init(rng)
     theta["W"] *= g / np.linalg.norm(theta["W"], 2)
     H, _ = unroll(rnn, theta, rng.standard_normal((T, 1, 1)))
-    return particles.spread(H)[:, 0] / particles.spread(H)[0, 0]
+    return beyond.spread(H)[:, 0] / beyond.spread(H)[0, 0]
 
 
 def score(rng, g, train, test, steps):

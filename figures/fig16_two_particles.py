@@ -20,7 +20,7 @@ of a one-particle run, or below it. Cells: 2 settings x 10 seeds x 1000 steps. T
 import autograd.numpy as np
 import matplotlib.pyplot as plt
 
-from figures import style
+from figures import beyond, style
 from figures.baselines import THREE, TWO, autoregression, log_normal, markov_switching, mixture
 from rnnvae_ref import RNN, Gaussian, data, fit, particles, sampling
 
@@ -109,7 +109,7 @@ def steps_of(rnn, equation):
     r"""log p(x_t | x_<t) under a setting, as a function of theta and X."""
     if equation == "sticky":
         return lambda theta, X: particles.sticky_mixture_steps(rnn, theta, X, theta["logit_rho"])
-    others = {"26": particles.trajectory_mixture_steps, "gated": particles.gated_mixture_steps}
+    others = {"26": particles.trajectory_mixture_steps, "gated": beyond.gated_mixture_steps}
     steps = others.get(equation, particles.per_step_mixture_steps)
     return lambda theta, X: steps(rnn, theta, X)
 

@@ -37,7 +37,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from scipy.optimize import minimize
 
-from figures import style, worlds
+from figures import beyond, style, worlds
 from figures.baselines import cue_floor, cue_floor_26, log_probabilities
 from rnnvae_ref import RNN, Categorical, fit, particles, unroll
 
@@ -167,10 +167,7 @@ def train(rnn, theta, sets, equation, rng, steps, scored, **settings):
         "patience": steps,
     } | settings
     best = fit(objective, theta, sets["train"][0], rng=rng, steps=steps, **settings).best
-    return [
-        loss(best, "test"),
-        np.mean(particles.spread(unroll(rnn, best, sets["test"][0])[0])[-1]),
-    ]
+    return [loss(best, "test"), np.mean(beyond.spread(unroll(rnn, best, sets["test"][0])[0])[-1])]
 
 
 def random_successors(rng, m, V=64):

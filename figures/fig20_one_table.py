@@ -16,9 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import style
+from figures.beyond import resampled
 from rnnvae_ref import F, K_noise, bound, data, enumeration, examples, log_likelihood, particles
 from rnnvae_ref.laws import TWO_POINT
-from rnnvae_ref.resampling import resampled
 from rnnvae_ref.rnn import table
 
 YEARS, R, Q = slice(43, 46), 15099.0, 1469.1

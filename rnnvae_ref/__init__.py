@@ -18,7 +18,6 @@ marked * are the 60-minute path; skip `numerics`, `kernels` and `laws` on a firs
     noise          Section 2.3, Eq. (16)
     appendix       Appendix A, Eqs. (18)-(26), line by line
   * particles      Section 3.1, Eqs. (17), (27), (26) with deltas, and the family that joins them
-    resampling     particle filters; ours, not the paper's
     sampling       draws, predictions
     examples       small models whose answers are known
     data           q(X)
@@ -53,7 +52,6 @@ from rnnvae_ref import (
     noise,
     particles,
     quadrature,
-    resampling,
     sampling,
 )
 from rnnvae_ref.emissions import Categorical, Gaussian
@@ -68,5 +66,5 @@ __all__ = [
     "RNN", "Categorical", "F", "Fit", "Gaussian", "K_noise", "appendix", "bound", "data",
     "enumeration", "examples", "f", "fit", "forecast", "inference", "kalman", "laws", "load",
     "log_likelihood", "log_likelihood_steps", "noise", "particles", "predict", "quadrature",
-    "resampling", "sample", "sampling", "save", "table", "unroll",
+    "sample", "sampling", "save", "table", "unroll",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 r"""Section 3.1 and the end of Appendix A: several particles, Eqs. (17), (26), (27).
 
-All are functions of one table ell = log p(x_t | h_t^l); the gate also needs H:
+All are functions of one table ell = log p(x_t | h_t^l):
 
     trajectory_mixture   Eq. (26) at H = F(X): log (1/L) sum_l prod_t p(x_t | h_t^l).
                          One particle explains the whole sequence.
@@ -8,7 +8,6 @@ All are functions of one table ell = log p(x_t | h_t^l); the gate also needs H:
                          The index l is drawn anew at each step; the trajectories are not.
     sticky_mixture       The index stays with probability rho, else it is drawn anew, uniformly:
                          rho = 1 is (26), rho = 0 is (17).
-    gated_mixture_steps  (17) with weights proportional to exp(v . h_t^l) in place of 1/L.
 
 DEPARTS: (27) does not follow from (26), because the mean over particles is between the log and the
 product over t. Without noise each is the exact log likelihood of a normalised model; those of (26)
@@ -21,10 +20,9 @@ import autograd.numpy as np
 
 from rnnvae_ref.kernels import forward, log_forward
 from rnnvae_ref.numerics import (
-    PARTICLES, TIME, check, check_array, check_number, check_parameters, increments,
-    log_mean_exp, log_sum_exp, weighted_mean,
+    PARTICLES, TIME, check, check_array, check_number, increments, log_mean_exp, weighted_mean,
 )  # fmt: skip
-from rnnvae_ref.rnn import table, unroll
+from rnnvae_ref.rnn import table
 
 
 def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
@@ -79,40 +77,15 @@ def sticky_mixture_steps(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=N
     return _over_samples(log_forward(ell, logit_rho), log_w, eps)
 
 
-def gated_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
-    r"""log sum_l pi_t^l p(x_t | h_t^l), nats, (T, N), pi_t^l proportional to exp(v . h_t^l).
-
-    v = theta["v"] (D,); Eq. (17) at v = 0.
-    """
-    H, ell = unroll(rnn, theta, X, eps, sigma)
-    check_parameters(theta, {"v": [(rnn.hidden,)]})
-    score = np.tensordot(H, theta["v"], 1)  # (T, [S,] L, N)
-    log_pi = score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
-    return _over_samples(log_sum_exp(ell + log_pi, axis=PARTICLES), log_w, eps)
-
-
 def predicted_weights(ell, logit_rho=np.inf):
     r"""log p(z_t = l | x_1 .. x_{t-1}) for t = 1 .. T+1, (T+1, L, N), from a table ell (T, L, N).
 
     The particles' weights in the next prediction, by default those of Eq. (26).
     """
     check_number("logit_rho", logit_rho, finite=False)
-    _check_axes("ell", ell, ("T", "L", "N"))
+    check_array("ell", ell)
+    check(np.ndim(ell) == 3 and np.size(ell), "ell must be (T, L, N), not empty", ell)
     return forward(ell, logit_rho)[1]
-
-
-def spread(H):
-    r"""Root mean square distance of the particles from their mean, (T, L, N, D) -> (T, N)."""
-    _check_axes("H", H, ("T", "L", "N", "D"))
-    away = H - np.mean(H, axis=1, keepdims=True)
-    return np.sqrt(np.mean(np.sum(away**2, axis=-1), axis=1))
-
-
-def _check_axes(name, value, axes):
-    r"""A finite float array with these axes, or ValueError."""
-    check_array(name, value)
-    fits = np.ndim(value) == len(axes) and 0 not in np.shape(value)
-    check(fits, f"{name} must be ({', '.join(axes)}), not empty", value)
 
 
 def _over_samples(a, log_w, eps):

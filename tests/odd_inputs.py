@@ -35,14 +35,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnvae_ref import data, enumeration, log_likelihood, resampling, save
+from rnnvae_ref import data, enumeration, log_likelihood, save
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.rnn import RNN, F, table
 
 MODULES = (
     "numerics", "kernels", "laws", "emissions", "rnn", "likelihood", "inference", "enumeration",
-    "quadrature", "kalman", "bound", "noise", "appendix", "particles", "resampling", "examples",
+    "quadrature", "kalman", "bound", "noise", "appendix", "particles", "examples",
     "paper",
 )  # fmt: skip
 OTHERS = ("sampling", "training", "files", "data")  # in the table, and not in the judgement
@@ -71,7 +71,7 @@ LEFT_OUT = set("""
 """.split())  # fmt: skip
 # Their results are never the log of 0.
 NEVER_IMPOSSIBLE = set("""
-    spread penalty density scale sample gauss_hermite f F
+    penalty density scale sample gauss_hermite f F
 """.split())  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def scene(rng, module, name):
     )
     discrete = module in ("enumeration", "bound", "noise", "appendix") or rng.random() < 0.5
     D = 1 if module in ("appendix", "quadrature") else int(rng.integers(1, 3))
-    L = 2 if module in ("appendix", "particles", "resampling") else 1
+    L = 2 if module in ("appendix", "particles") else 1
     T, N, M = (int(rng.choice(sizes)) for sizes in ([1, 2, 3], [1, 3], [1, 2]))
     emission = Gaussian(M, float(rng.choice([0.0, 0.1]))) if gaussian else Categorical(3)
     rnn = RNN(emission, D, L, "linear" if linear else "tanh")
@@ -103,7 +103,6 @@ def scene(rng, module, name):
     q = TWO_POINT if discrete else Normal()
     eps, log_w = enumeration.paths(TWO_POINT, T, D)
     eps = np.broadcast_to(eps, (T - 1, len(log_w), L, N, D)).copy()
-    uniforms = rng.random(eps.shape[:-1])
     series = data.Series(
         np.zeros((3, 1, M)), slice(0, 1), slice(1, 2), slice(2, 3), np.zeros(M), np.ones(M)
     )
@@ -113,8 +112,8 @@ def scene(rng, module, name):
         "sigma": 0.5 if few or rng.random() < 0.7 else np.full(D, 0.5), "eps": eps, "log_w": log_w,
         "H": F(rnn, theta, X, eps, 0.5), "law": law, "p": law, "q": q, "evidence": np.zeros(N),
         "logit_rho": 0.3, "P1": 0.1 * np.eye(D), "points": 300, "T": T, "D": D, "N": N,
-        "ell": table(rnn, theta, X), "w": np.full((L, N), 1.0 / L), "uniforms": uniforms,
-        "share": 0.5, "choose": resampling.multinomial(uniforms), "h": rng.standard_normal((N, D)),
+        "ell": table(rnn, theta, X),
+        "h": rng.standard_normal((N, D)),
         "x": X[0], "t": 0, "grid": rng.standard_normal((5, M)) if gaussian else None,
         "rng": np.random.default_rng(0), "scale": 1.0, "apart": False, "n": 3,
         "a": rng.standard_normal((4, 3)), "axis": 0, "u": rng.random(4), "name": "value",

@@ -9,6 +9,7 @@ from autograd import grad
 from autograd.test_util import check_grads
 from numpy.testing import assert_allclose, assert_array_equal
 
+from figures import beyond
 from rnnvae_ref import (
     RNN,
     Categorical,
@@ -22,7 +23,6 @@ from rnnvae_ref import (
     log_likelihood,
     noise,
     particles,
-    resampling,
     sampling,
     table,
     unroll,
@@ -113,7 +113,7 @@ def test_steps_sum_to_their_objectives_and_are_causal(emission):
                 getattr(particles, name)(rnn, theta, X[:T], *args),
                 rtol=1e-12,
             )
-    gated = particles.gated_mixture_steps
+    gated = beyond.gated_mixture_steps
     for T in (1, 3, 5):
         assert_allclose(gated(rnn, theta, X)[:T], gated(rnn, theta, X[:T]), rtol=1e-12)
 
@@ -127,7 +127,7 @@ def test_padding_changes_no_mixture(emission):
     for g in (
         particles.trajectory_mixture,
         particles.per_step_mixture,
-        lambda r, th, x: np.sum(particles.gated_mixture_steps(r, th, x), axis=0),
+        lambda r, th, x: np.sum(beyond.gated_mixture_steps(r, th, x), axis=0),
         lambda r, th, x: particles.sticky_mixture(r, th, x, 0.4),
     ):
         objective = lambda th, g=g: g(rnn, th, padded)
@@ -196,7 +196,7 @@ def test_c2_all_laws_are_normalised_over_all_sequences(transition, logit_rho):
     assert_allclose(
         np.exp(particles.sticky_mixture(rnn, theta, X, logit_rho)).sum(), 1.0, rtol=1e-12
     )
-    gated = lambda *args: particles.gated_mixture_steps(*args).sum(axis=0)
+    gated = lambda *args: beyond.gated_mixture_steps(*args).sum(axis=0)
     for g in (particles.trajectory_mixture, particles.per_step_mixture, gated):
         assert_allclose(np.exp(g(rnn, theta, X)).sum(), 1.0, rtol=1e-12)
 
@@ -240,7 +240,7 @@ def test_c2_particles_that_differ_and_remember_can_still_give_one_law():
     for law in (particles.trajectory_mixture, particles.per_step_mixture):
         assert_allclose(np.exp(law(rnn, theta, every_sequence(T=2))), 0.25, rtol=1e-12)
     H = F(rnn, theta, np.ones((30, 1), int))
-    assert (particles.spread(H) > 0.6).all()  # they do remember
+    assert (beyond.spread(H) > 0.6).all()  # they do remember
     X = every_sequence(T=3)
     three = np.exp(particles.trajectory_mixture(rnn, theta, X)) - np.exp(
         particles.per_step_mixture(rnn, theta, X)
@@ -497,7 +497,7 @@ def test_rho_is_learned_through_its_logit():
 def test_the_gate_is_eq17_at_v_zero_and_its_gradients_are_right():
     rnn, theta, X = several(L=3)
     zero = theta | {"v": np.zeros(2)}
-    steps = particles.gated_mixture_steps
+    steps = beyond.gated_mixture_steps
     assert_allclose(
         steps(rnn, zero, X), particles.per_step_mixture_steps(rnn, theta, X), rtol=1e-12
     )
@@ -506,7 +506,7 @@ def test_the_gate_is_eq17_at_v_zero_and_its_gradients_are_right():
     H, ell = unroll(rnn, gated, X)
     score = np.exp(H @ gated["v"])
     expected = np.log(np.sum(score * np.exp(ell), axis=1) / np.sum(score, axis=1))
-    assert_allclose(particles.gated_mixture_steps(rnn, gated, X), expected, rtol=1e-10)
+    assert_allclose(beyond.gated_mixture_steps(rnn, gated, X), expected, rtol=1e-10)
 
 
 # resampling
@@ -528,7 +528,7 @@ def over_ancestors(rnn, theta, X, eps, sigma, share):
         )  # sums to 1 where unused, too
         return ancestors
 
-    estimate = resampling.resampled(
+    estimate = beyond.resampled(
         rnn, theta, X, np.tile(eps, (1, len(choices), 1, 1, 1)), sigma, choose, share
     ).sum(axis=0)
     return np.exp(log_chance + estimate).reshape(len(choices), S, N).sum(axis=0)
@@ -561,17 +561,17 @@ def test_adaptive_resampling_that_forgets_weights_would_be_biased():
     theta = theta | {"h1": np.array([[1.5], [-1.5]])}
     eps = np.zeros((3, 1, 2, 1, 1))
     right = over_ancestors(rnn, theta, X, eps, 0.0, 0.6)[0]
-    resample = resampling._resample
+    resample = beyond._resample
 
     def forget(h, log_w, t, choose, share):
         h, _ = resample(h, log_w, t, choose, share)
         return h, np.full(log_w.shape, -np.log(2))
 
-    resampling._resample = forget
+    beyond._resample = forget
     try:
         wrong = over_ancestors(rnn, theta, X, eps, 0.0, 0.6)[0]
     finally:
-        resampling._resample = resample
+        beyond._resample = resample
     assert_allclose(np.log(right), particles.trajectory_mixture(rnn, theta, X), rtol=1e-10)
     assert (np.abs(wrong / right - 1) > 1e-3).all()
 
@@ -580,9 +580,9 @@ def test_resampling_never_is_eq26_and_every_step_has_the_form_of_eq17():
     rnn, theta, X = several(L=3)
     rng = np.random.default_rng(0)
     eps, uniforms = rng.standard_normal((3, 6, 3, 3, 2)), rng.random((3, 6, 3, 3))
-    bound = lambda share: resampling.resampled_bound(rnn, theta, X, eps, 0.5, uniforms, share)
+    bound = lambda share: beyond.resampled_bound(rnn, theta, X, eps, 0.5, uniforms, share)
     assert_allclose(bound(0.0), particles.trajectory_mixture(rnn, theta, X, eps, 0.5), rtol=1e-10)
-    steps = resampling.resampled(
+    steps = beyond.resampled(
         rnn, theta, X, eps, 0.5, lambda t, w: np.zeros(w.shape, int) + np.arange(3)[:, None]
     )
     assert_allclose(
@@ -597,7 +597,7 @@ def test_particles_are_resampled_where_the_effective_size_is_at_most_the_share_o
     log_w = np.log(np.array([0.5, 0.5, 1e-300]))[None, :, None]
     h, first = np.arange(3.0).reshape(1, 3, 1, 1), lambda t, w: np.zeros(w.shape, int)
     for share, found in ((0.66, [0.0, 1.0, 2.0]), (0.67, [0.0, 0.0, 0.0])):
-        chosen, weights = resampling._resample(h, log_w, 0, first, share)
+        chosen, weights = beyond._resample(h, log_w, 0, first, share)
         assert_array_equal(chosen.ravel(), found)
         assert_allclose(weights, log_w if share < 2 / 3 else np.full((1, 3, 1), -np.log(3)))
 
@@ -605,7 +605,7 @@ def test_particles_are_resampled_where_the_effective_size_is_at_most_the_share_o
 def test_multinomial_ancestors_have_the_frequencies_of_the_weights():
     w = np.array([0.2, 0.5, 0.3])[None, :, None]
     uniforms = np.random.default_rng(0).random((1, 1, 30_000, 1))
-    drawn = resampling.multinomial(uniforms)(0, w)
+    drawn = beyond.multinomial(uniforms)(0, w)
     counts = np.bincount(drawn.ravel(), minlength=3)
     assert (
         np.abs(counts - 30_000 * w[0, :, 0]) < 5 * np.sqrt(30_000 * w[0, :, 0] * (1 - w[0, :, 0]))
@@ -621,9 +621,7 @@ def test_resampling_takes_padding_and_gradients_at_fixed_ancestors():
 
     def bound(th, x, cut=slice(None)):
         T = len(x) - 1
-        return resampling.resampled_bound(
-            rnn, th, x, eps[:T, :, :, cut], 0.5, uniforms[:T, ..., cut]
-        )
+        return beyond.resampled_bound(rnn, th, x, eps[:T, :, :, cut], 0.5, uniforms[:T, ..., cut])
 
     assert_allclose(bound(theta, padded)[1:2], bound(theta, X[:2, 1:2], slice(1, 2)), rtol=1e-12)
     check_grads(lambda th: np.sum(bound(th, X)), modes=["rev"], order=1)(theta)
@@ -635,15 +633,11 @@ def test_resampling_says_what_shape_it_needs():
         ValueError,
         match=r"eps must have all five axes \(T-1, S, L, N, D\) here; got an array of float64",
     ):
-        resampling.resampled_bound(
-            rnn, theta, X, np.zeros((3, 2, 3, 2)), 0.5, np.zeros((3, 1, 2, 3))
-        )
+        beyond.resampled_bound(rnn, theta, X, np.zeros((3, 2, 3, 2)), 0.5, np.zeros((3, 1, 2, 3)))
     with pytest.raises(
         ValueError, match=r"uniforms must be float64 with shape \(3, 1, 2, 3\); got an array"
     ):
-        resampling.resampled_bound(
-            rnn, theta, X, np.zeros((3, 1, 2, 3, 2)), 0.5, np.zeros((3, 2, 3))
-        )
+        beyond.resampled_bound(rnn, theta, X, np.zeros((3, 1, 2, 3, 2)), 0.5, np.zeros((3, 2, 3)))
 
 
 # sampling and prediction
@@ -710,8 +704,8 @@ def test_predictions_use_the_weights_that_the_steps_score(emission, logit_rho):
 
 def test_the_spread_is_the_root_mean_square_distance_from_the_mean():
     H = np.array([[[[1.0, 0.0]], [[-1.0, 0.0]]]])
-    assert_allclose(particles.spread(H), [[1.0]])
-    assert_allclose(particles.spread(H + 5.0), [[1.0]])  # around their mean, wherever that is
+    assert_allclose(beyond.spread(H), [[1.0]])
+    assert_allclose(beyond.spread(H + 5.0), [[1.0]])  # around their mean, wherever that is
 
 
 # training particles
@@ -920,9 +914,9 @@ def test_the_start_that_sets_particles_apart():
     rnn.check(theta)
     X = np.zeros((30, 1, 1))
     H, _ = unroll(rnn, theta, X)
-    assert particles.spread(H)[-1, 0] > 0.5 * particles.spread(H)[0, 0]  # not forgotten
+    assert beyond.spread(H)[-1, 0] > 0.5 * beyond.spread(H)[0, 0]  # not forgotten
     H, _ = unroll(rnn, rnn.init(np.random.default_rng(0), scale=0.5), X)
-    assert particles.spread(H)[-1, 0] < 0.01 * particles.spread(H)[0, 0]  # as the usual start is
+    assert beyond.spread(H)[-1, 0] < 0.01 * beyond.spread(H)[0, 0]  # as the usual start is
     with pytest.raises(
         ValueError, match=r'apart needs "tanh" and particles <= 2\^hidden; got RNN\('
     ):

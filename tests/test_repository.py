@@ -20,7 +20,7 @@ PACKAGE = ROOT / "rnnvae_ref"
 ORDER = [
     *("numerics", "kernels", "laws", "emissions", "rnn", "likelihood", "inference"),
     *("enumeration", "quadrature", "kalman", "bound", "noise", "appendix", "particles"),
-    *("resampling", "sampling", "examples", "data", "training", "files", "paper", "__main__"),
+    *("sampling", "examples", "data", "training", "files", "paper", "__main__"),
 ]
 MORE = {
     "rnnvae_ref": set(),

@@ -1,16 +1,40 @@
-r"""Particles with noise and resampling make the form of Eq. (17) a bound. Ours, not the paper's.
+r"""Several particles, beyond the paper: resampling, a gate, and how far apart they are.
 
-Between two steps the particles are drawn anew in proportion to their weights. This is a particle
-filter: its estimate of the p(X) of Eq. (18) is unbiased (Del Moral, 2004), so the mean of its log
-is a bound on log p(X) (Maddison et al., 2017).
+With noise and resampling the form of Eq. (17) is a bound. Between two steps the particles are drawn
+anew in proportion to their weights. This is a particle filter: its estimate of the p(X) of Eq. (18)
+is unbiased (Del Moral, 2004), so the mean of its log bounds log p(X) (Maddison et al., 2017).
 """
 
 import autograd.numpy as np
 
 from rnnvae_ref.numerics import (
-    PARTICLES, TIME, check, check_array, check_number, draw, log_sum_exp, untraced,
+    PARTICLES,
+    TIME,
+    check,
+    check_array,
+    check_number,
+    draw,
+    log_sum_exp,
+    untraced,
 )  # fmt: skip
-from rnnvae_ref.rnn import f, prepare
+from rnnvae_ref.rnn import f, prepare, unroll
+
+
+def gated_mixture_steps(rnn, theta, X):
+    r"""log sum_l pi_t^l p(x_t | h_t^l), nats, (T, N), pi_t^l proportional to exp(v . h_t^l).
+
+    v = theta["v"] (D,); Eq. (17) at v = 0.
+    """
+    H, ell = unroll(rnn, theta, X)
+    score = np.tensordot(H, theta["v"], 1)  # (T, L, N)
+    log_pi = score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
+    return log_sum_exp(ell + log_pi, axis=PARTICLES)
+
+
+def spread(H):
+    r"""Root mean square distance of the particles from their mean, (T, L, N, D) -> (T, N)."""
+    away = H - np.mean(H, axis=1, keepdims=True)
+    return np.sqrt(np.mean(np.sum(away**2, axis=-1), axis=1))
 
 
 def resampled_bound(rnn, theta, X, eps, sigma, uniforms, share=1.0):
