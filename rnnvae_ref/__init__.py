@@ -41,19 +41,9 @@ DEPARTS in a docstring: not true as printed in the paper.
 __version__ = "0.2.0"
 
 from rnnvae_ref import (
-    appendix,
-    bound,
-    data,
-    enumeration,
-    examples,
-    inference,
-    kalman,
-    laws,
-    noise,
-    particles,
-    quadrature,
-    sampling,
-)
+    appendix, bound, data, enumeration, examples, inference, kalman, laws, noise, particles,
+    quadrature, sampling,
+)  # fmt: skip
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.files import load, save
 from rnnvae_ref.likelihood import log_likelihood, log_likelihood_steps

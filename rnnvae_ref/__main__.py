@@ -34,7 +34,7 @@ def main(words=None):
     r"""The command. Returns the number of verdicts that are not the documented ones."""
     args = arguments(words)
     case = paper.Case(args.emission, args.seed)
-    e = args.equation
+    e = args.number and paper.find(args.number)
     rows = paper.evaluate(case) if e is None else [paper.evaluated(e, case)]
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
@@ -45,11 +45,12 @@ def main(words=None):
 
 def arguments(words):
     r"""What was asked for; an unknown equation or a negative seed is an error of usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m rnnvae_ref", description="Evaluate the paper, left side against right side."
-    )
+    about = "Evaluate the paper, left side against right side."
+    parser = argparse.ArgumentParser(prog="python -m rnnvae_ref", description=about)
     add = parser.add_argument
-    add("number", nargs="?", type=int, help="show this equation: statement, source, test, value")
+    numbers = {"choices": range(1, len(paper.EQUATIONS) + 1), "metavar": "number"}
+    shown = "one equation, 1 to 27: statement, source, test, value"
+    add("number", nargs="?", type=int, help=shown, **numbers)
     kinds = ("categorical", "gaussian")
     add("--emission", choices=kinds, default=kinds[0], help="what x_t is (default categorical)")
     add("--seed", type=int, default=0, help="of the small model's parameters and data (default 0)")
@@ -58,10 +59,6 @@ def arguments(words):
     args = parser.parse_args(words)
     if args.seed < 0:
         parser.error(f"--seed must be 0 or larger; got {args.seed}")
-    try:
-        args.equation = None if args.number is None else paper.find(args.number)
-    except ValueError as error:
-        parser.error(str(error))
     return args
 
 
@@ -82,9 +79,8 @@ def line(row):
 def described(e):
     r"""One equation: statement, place, source with that of its steps, setting of the value."""
     place = "Appendix A" if e.section == "A" else f"Section {e.section}"
-    lines = [f"Eq. ({e.number}), {place}:  {e.says}"]
-    module = e.name.split(".")[0]
-    lines.append(f"function: {e.name}, rnnvae_ref/{module}.py:{e.line}")
+    function = f"function: {e.name}, rnnvae_ref/{e.name.split('.')[0]}.py:{e.line}"
+    lines = [f"Eq. ({e.number}), {place}:  {e.says}", function]
     if paper.checkout():
         lines += [f"derivation: {e.derivation}", f"test: {e.test_id}"]
     return [*lines, "", *e.sources(), e.block]

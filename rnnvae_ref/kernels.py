@@ -45,15 +45,15 @@ def _define(kernel, vjp_maker):
 
     def maker(argnums, ans, args, _):
         if any(map(isbox, args)):
-            advice = "for others use `log_p_X` or `K_delta`, plain loops"
-            raise NotImplementedError(f"kernels have first derivatives only; {advice}")
+            raise NotImplementedError("first derivatives only; for more see `bound.K_delta`")
         vjp = vjp_maker(ans, args, argnums)
 
         def chosen(g):
             gradients = vjp(g)
             if not set(argnums) <= set(gradients):
-                what = "no derivative with respect to data or settings"
-                raise NotImplementedError(f"{kernel.__name__} has {what}")
+                raise NotImplementedError(
+                    f"{kernel.__name__} has no derivative in data or settings"
+                )
             return tuple(gradients[i] for i in argnums)
 
         return chosen
@@ -108,8 +108,9 @@ def _rollout_vjp(H, args, argnums):
         lam = g_rows[-1]
         work = np.empty(lam.shape)
         for part in reversed(_blocks(len(after), lam.size)):
-            pi = _slope(after[part], None if noise is None else noise[part], linear)
-            pi_rows = list(pi.reshape(-1, *lam.shape))  # phi' as yet
+            phi = after[part] if noise is None else after[part] - noise[part]
+            pi = np.zeros_like(phi) if linear else phi * phi
+            pi_rows = list(np.subtract(1.0, pi, out=pi).reshape(-1, *lam.shape))  # phi' as yet
             for t in range(part.stop - 1, part.start - 1, -1):
                 if dnoise is not None:
                     dnoise[t] = lam.reshape(H[0].shape)
@@ -151,13 +152,6 @@ def _add_drive_gradient(d, X, pi):
     first = (np.cumsum(count) - count)[seen]  # where each symbol's rows begin
     by_symbol = np.argsort(X, axis=None, kind="stable")
     d["U"][seen] += np.add.reduceat(pi[by_symbol], first)
-
-
-def _slope(H, noise, linear):
-    r"""phi' at every step, in an array of its own: 1 - phi^2 with phi = h - noise, or 1."""
-    phi = H if noise is None else H - noise
-    slope = np.zeros_like(H) if linear else np.multiply(phi, phi)
-    return np.subtract(1.0, slope, out=slope)
 
 
 @primitive

@@ -45,9 +45,8 @@ class Discrete:
             fits = pairs and sums and np.isfinite(nodes).all()
         except (TypeError, ValueError):
             fits = False
-        if not fits:
-            wanted = "nodes, all different, and positive weights that sum to 1 must pair up"
-            raise ValueError(f"{wanted}; got {self.nodes}, {self.weights}")
+        wanted = "nodes, all different, and positive weights that sum to 1 must pair up"
+        check(fits, wanted, (self.nodes, self.weights))
 
     def sample(self, rng, shape):
         r"""Draws of eps."""

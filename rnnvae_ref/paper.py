@@ -312,9 +312,7 @@ PROPOSITIONS = (
 
 def find(number):
     r"""Equation `number`, or ValueError."""
-    if number not in range(1, len(EQUATIONS) + 1):
-        wanted = f"that of an equation, 1 to {len(EQUATIONS)}"
-        raise ValueError(f"number must be {wanted}; got {number}")
+    check_count("number", number, most=len(EQUATIONS))
     return EQUATIONS[number - 1]
 
 
