@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from figures import style
+from figures import style, worlds
 from figures.baselines import Autoregression
 from rnnvae_ref import RNN, Gaussian, data, fit, forecast, log_likelihood, log_likelihood_steps
 
@@ -33,7 +33,7 @@ STUDY = {"seeds": 10, "steps": 4000, "sizes": [4, 8, 16, 32]}
 
 
 def compute(rng, *, seeds=4, steps=1500, sizes=(8, 16)):
-    m = data.membrane()
+    m = worlds.membrane()
     runs = [again(m, *train(m, D, run_rng, steps)) for D in sizes for run_rng in rng.spawn(seeds)]
     rnn, theta, row = max(runs, key=lambda run: run[-1]["validation"])
     models = {

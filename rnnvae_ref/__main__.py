@@ -72,7 +72,8 @@ def table(rows):
 
 def line(row):
     r"""One row in 80 columns."""
-    sides = f"{row.left:10.5f} {row.relation:>2}{row.right:10.5f} {row.difference:7.0e}"
+    difference = abs(row.left - row.right)
+    sides = f"{row.left:10.5f} {row.relation:>2}{row.right:10.5f} {difference:7.0e}"
     return f"{row.number!s:>3} {row.says:37}{sides} {row.verdict}"
 
 

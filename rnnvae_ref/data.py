@@ -159,20 +159,6 @@ def nile():
     return series(HERE / "nile.csv", "flow_1e8_m3")
 
 
-def membrane(every=4):
-    r"""A neuron's membrane potential in mV, 1.0 to 5.3 s at 2000 / `every` Hz: 55 % to train, 15 %
-    to validate, 30 % to test. From the sample data of your matplotlib, or FileNotFoundError.
-    """
-    import matplotlib
-
-    check_count("every", every, most=86)  # which leaves 100 of the 8600 values
-    path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: this matplotlib lacks its sample data")
-    volts = np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
-    return _series(100.0 * volts, (0.55, 0.7), path, ["potential"])
-
-
 def pad(sequences):
     r"""Sequences of unequal lengths to (T, N) integers, -1 at ends, or (T, N, M) floats, NaN."""
     many = isinstance(sequences, (list, tuple)) or np.ndim(sequences) > 0

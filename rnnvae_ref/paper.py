@@ -7,7 +7,7 @@ sigma -> 0.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,23 +108,17 @@ class Row:
     verdict: str
     documented: str
 
-    @property
-    def difference(self):
-        r"""|left - right|."""
-        return abs(self.left - self.right)
-
 
 @dataclass
 class Case:
     r"""The small model, with one particle and with two: data, all noise paths, their trajectories.
 
-    emission: "categorical" or "gaussian";  seed: of parameters and data;  q: the noise law of the
-    other inference model.
+    emission: "categorical" or "gaussian";  seed: of parameters and data.
     """
 
     emission: str = "categorical"
     seed: int = 0
-    q: Discrete = field(default_factory=lambda: Discrete((-1.0, 1.0), (0.3, 0.7)))
+    q = Discrete((-1.0, 1.0), (0.3, 0.7))  # the noise law of the other inference model
 
     def __post_init__(self):
         if self.emission not in ("categorical", "gaussian"):

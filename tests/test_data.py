@@ -203,7 +203,7 @@ def test_a_short_eruption_is_never_followed_by_a_short_one():
 
 
 def test_series_are_standardised_by_their_training_part_alone():
-    for s in (data.nile(), data.old_faithful(), data.membrane()):
+    for s in (data.nile(), data.old_faithful(), worlds.membrane()):
         assert_allclose([s.X[s.train].mean(), s.X[s.train].std()], [0, 1], atol=1e-12)
         assert (
             s.train.start == 0
@@ -219,7 +219,7 @@ def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp
 
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("ab795b429201a5bb")
-    s = data.membrane()
+    s = worlds.membrane()
     raw = (s.X * s.scale + s.mean)[:, 0, 0]
     assert (s.train, s.validation, s.test) == (slice(0, 1182), slice(1182, 1505), slice(1505, 2150))
     assert_allclose(raw[[0, 1182, 1505]], [-40.65934, -35.04274, -26.25153], rtol=1e-6)
@@ -228,20 +228,20 @@ def test_membrane_comes_from_matplotlib_or_says_what_is_missing(monkeypatch, tmp
     with pytest.raises(
         FileNotFoundError, match=r"membrane\.dat is missing: this matplotlib lacks its sample data"
     ):
-        data.membrane()
+        worlds.membrane()
 
 
 def test_membrane_takes_every_nth_value_where_enough_are_left():
-    s, all_of_it = data.membrane(86), data.membrane(1)
+    s, all_of_it = worlds.membrane(86), worlds.membrane(1)
     assert len(s.X) == 100 and len(all_of_it.X) == 8600
     assert_allclose(
         s.X * s.scale + s.mean, (all_of_it.X * all_of_it.scale + all_of_it.mean)[::86], rtol=1e-12
     )
     for every in (0, -1, 2.5, None):
         with pytest.raises(ValueError, match="every must be a whole number, 1 to 86"):
-            data.membrane(every)
+            worlds.membrane(every)
     with pytest.raises(ValueError, match="every must be a whole number, 1 to 86; got 87"):
-        data.membrane(87)
+        worlds.membrane(87)
 
 
 def test_series_reads_columns_by_name(tmp_path):

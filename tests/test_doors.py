@@ -109,7 +109,6 @@ REFUSED = [
     ("n must be", lambda: laws.gauss_hermite(101)),
     ("min_scale must be", lambda: Gaussian(1, "0.1")),
     ("seed must be", lambda: Case(seed=-1)),
-    (r"law \(or p, q\) must be", lambda: Case(q=0.3)),
     (r"law \(or p, q\) must be", lambda: inference.log_q(*MODEL, H, 0.5, Normal)),
     (r"law \(or p, q\) must be", lambda: bound.factorised(*MODEL, H, 0.5, None)),
     (r"law \(or p, q\) must be", lambda: bound.jensen(*MODEL, H, 0.5, 3, TWO_POINT)),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from figures import __main__ as command
-from figures import baselines, style
+from figures import baselines, style, worlds
 from rnnvae_ref import (
     RNN,
     Categorical,
@@ -458,7 +458,7 @@ def test_fig05_fresh_baselines_and_fans():
 def test_fig05_autoregressions_are_least_squares_of_what_they_saw():
     from figures import fig05_forecasts as fig
 
-    m, p = data.membrane(), 2
+    m, p = worlds.membrane(), 2
     x = m.X[:, 0, 0]
     for part, stop in [("55", m.train.stop), ("70", m.validation.stop)]:
         ar = baselines.Autoregression(m, p, fig.parts(m)[part])
@@ -482,7 +482,7 @@ def test_fig05_again_trains_on_70_per_cent_for_the_chosen_steps_and_the_fans_are
     from figures import fig05_forecasts as fig
 
     m, fits, sampled = (
-        data.membrane(),
+        worlds.membrane(),
         recorded(monkeypatch, fig, "fit"),
         recorded(monkeypatch, fig, "forecast"),
     )
@@ -523,13 +523,13 @@ def test_fig05_the_number_of_steps_is_the_best_on_validation(monkeypatch):
         )
 
     monkeypatch.setattr(fig, "fit", fit)
-    assert fig.train(data.membrane(), 2, np.random.default_rng(0), 20)[-1]["step"] == 10
+    assert fig.train(worlds.membrane(), 2, np.random.default_rng(0), 20)[-1]["step"] == 10
 
 
 def test_fig05_fans_hold_the_quantiles_they_name_in_millivolts(monkeypatch):
     from figures import fig05_forecasts as fig
 
-    m, asked = data.membrane(), []
+    m, asked = worlds.membrane(), []
 
     def ladder(_rnn, _theta, series, steps, draws, _rng, *, levels, end):
         asked.append((series, steps, draws, levels, end))
@@ -562,8 +562,8 @@ def test_fig05_nothing_is_trained_or_chosen_on_the_test_part(monkeypatch):
         return (n["runs"], n["chosen"], n["order"], thetas), tests
 
     true, tests = run()
-    garbage = with_garbage(data.membrane(), slice(1505, None))
-    monkeypatch.setattr(fig.data, "membrane", lambda: garbage)
+    garbage = with_garbage(worlds.membrane(), slice(1505, None))
+    monkeypatch.setattr(fig.worlds, "membrane", lambda: garbage)
     found, other_tests = run()
     assert found == true and not set(tests) & set(other_tests)
 

@@ -83,7 +83,7 @@ def test_each_spread_has_code_values_test_and_figure(e, read, page):
     assert all(source.rstrip() in spread for source in e.sources())
     file, name = e.test_id.split("::")
     assert name in spread and f"def {name}(" in spread and file in spread
-    sides = f"{row.left:.5f}", f"{row.right:.5f}", f"{row.difference:.0e}"
+    sides = f"{row.left:.5f}", f"{row.right:.5f}", f"{abs(row.left - row.right):.0e}"
     assert all(shown in spread for shown in (*sides, row.verdict, row.block))
     derivation = text(ROOT / e.derivation.split("#")[0]).split(f"### Eq. ({e.number})\n")[1]
     first = re.split(r"\n|\$`|[\[*`]", derivation.strip())[0]
