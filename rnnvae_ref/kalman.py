@@ -30,6 +30,7 @@ def log_p(rnn, theta, X, sigma, P1=None):
 
 def log_p_steps(rnn, theta, X, sigma, P1=None):
     r"""log p(x_t | x_1 .. x_{t-1}) = log N(x_t; m_t C + c, C' P_t C + S), nats, (T, N)."""
+    X = prepare_unpadded(rnn, theta, X)
     m, _, V, _ = _filter(rnn, theta, X, sigma, P1)
     d = X - theta["c"] - np.tensordot(m, theta["C"], 1)  # innovations, (T, N, M)
     weighted = np.swapaxes(np.linalg.solve(V, np.swapaxes(d, 1, 2)), 1, 2)  # d V^-1
@@ -41,6 +42,7 @@ def log_p_steps(rnn, theta, X, sigma, P1=None):
 
 def filtered(rnn, theta, X, sigma, P1=None):
     r"""Mean (T, N, D) and covariance (T, D, D) of h_t given x_<t, then of h_t given x_<=t."""
+    X = prepare_unpadded(rnn, theta, X)
     m, P, _, gain = _filter(rnn, theta, X, sigma, P1)
     d = X - theta["c"] - np.tensordot(m, theta["C"], 1)
     P_after = P - np.matmul(np.matmul(P, theta["C"]), gain)
@@ -52,21 +54,26 @@ def K(rnn, theta, X, sigma, P1=None):
 
     A parabola in sigma, for any P_1, if K(0) has the same P_1.
     """
-    X, Q, P1 = _prepare(rnn, theta, X, sigma, P1)
+    X = prepare_unpadded(rnn, theta, X)
     at_zero = np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)
-    return at_zero - _penalty(rnn, theta, len(X), Q, P1)
+    return at_zero - penalty(rnn, theta, len(X), sigma, P1)
 
 
-def penalty(rnn, theta, T, sigma):
+def penalty(rnn, theta, T, sigma, P1=None):
     r"""K(0) - K(sigma) = (1/2) sum_t tr(S^-1 C' P_t C), nats, the same for any data.
 
-    P_1 = 0, P_{t+1} = W' P_t W + diag(sigma^2).
+    P_{t+1} = W' P_t W + diag(sigma^2).
     """
-    _check_structure(rnn, theta)
+    Q, P = _covariances(rnn, theta, sigma, P1)
     check_count("T", T, most=100_000)
-    check_sigma(rnn, sigma)
-    D = rnn.hidden
-    return _penalty(rnn, theta, T, _noise(sigma, D), np.zeros((D, D)))
+    W = theta["W"]
+    weighted = theta["C"] / rnn.emission.scale(theta)
+    total = 0.0
+    for _ in range(T):
+        total = total + 0.5 * np.sum(np.dot(P, weighted) * weighted)
+        P = np.dot(np.dot(W.T, P), W) + Q
+    check_array("K(0) - K(sigma) of this theta and T", total)
+    return total
 
 
 def kl_q_posterior(rnn, theta, X, sigma):
@@ -77,7 +84,8 @@ def kl_q_posterior(rnn, theta, X, sigma):
 
         KL = (1/2) [ tr(V R) - log det(1 + V R) + g (1 + V R)^-1 V g' ]
     """
-    X, Q, _ = _prepare(rnn, theta, X, sigma, None)
+    Q, _ = _covariances(rnn, theta, sigma)
+    X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma, nonzero=True)
     check_count("(T - 1) D, the size of H,", (len(X) - 1) * rnn.hidden, least=0, most=MOST_STATES)
     steps = np.eye(len(X) - 1)
@@ -96,8 +104,7 @@ def kl_q_posterior(rnn, theta, X, sigma):
 
 def _filter(rnn, theta, X, sigma, P1):
     r"""Of h_t given x_<t: mean, covariance; of x_t: covariance V (T, M, M); gains (T, M, D)."""
-    X, Q, P1 = _prepare(rnn, theta, X, sigma, P1)
-    P, V, gain = _riccati(rnn, theta, len(X), Q, P1)
+    P, V, gain = _riccati(rnn, theta, len(X), *_covariances(rnn, theta, sigma, P1))
     W, C = theta["W"], theta["C"]
     onward = W - np.matmul(C, np.matmul(gain, W))  # h_{t+1} = h_t (I - C gain_t) W + ..
     driven = np.matmul(X - theta["c"], np.matmul(gain, W))
@@ -124,44 +131,20 @@ def _riccati(rnn, theta, T, Q, P):
     return np.array(Ps), np.array(Vs), np.array(gains)
 
 
-def _penalty(rnn, theta, T, Q, P):
-    r"""(1/2) sum_t tr(S^-1 C' P_t C)."""
-    W = theta["W"]
-    weighted = theta["C"] / rnn.emission.scale(theta)
-    total = 0.0
-    for _ in range(T):
-        total = total + 0.5 * np.sum(np.dot(P, weighted) * weighted)
-        P = np.dot(np.dot(W.T, P), W) + Q
-    check_array("K(0) - K(sigma) of this theta and T", total)
-    return total
-
-
-def _noise(sigma, D):
-    r"""Q = diag(sigma^2)."""
-    return np.diag(sigma**2 * np.ones(D))
-
-
-def _prepare(rnn, theta, X, sigma, P1):
-    r"""X, and the covariances Q of the noise and P_1 of h_1, after a check of all arguments."""
-    _check_structure(rnn, theta)
-    X = prepare_unpadded(rnn, theta, X)
+def _covariances(rnn, theta, sigma, P1=None):
+    r"""The covariances Q of the noise and P_1 of h_1, after a check of all but X."""
+    check_model(rnn, theta)
+    one_particle(np.zeros((1, rnn.particles, 1)))
+    linear = rnn.transition == "linear" and isinstance(rnn.emission, Gaussian)
+    check(linear, "rnn must be linear and have a Gaussian emission for a Kalman filter", rnn)
     check_sigma(rnn, sigma)
     D = rnn.hidden
-    if P1 is None:
-        return X, _noise(sigma, D), np.zeros((D, D))
-    P1 = np.asarray(P1, dtype=float) if isinstance(P1, (list, tuple)) else P1
+    P1 = np.zeros((D, D)) if P1 is None else P1
+    P1 = np.array(P1, dtype=float) if isinstance(P1, (list, tuple)) else P1
     check_array("P1", P1, [(D, D)])
     plain = untraced(P1)
     least = np.linalg.eigvalsh(plain).min()
     if not np.allclose(plain, plain.T) or least < -1e-9 * np.abs(plain).max():
         wanted = "a covariance, symmetric and without negative eigenvalues"
         raise ValueError(f"P1 must be {wanted}; its least eigenvalue is {least:.3g}")
-    return X, _noise(sigma, D), P1
-
-
-def _check_structure(rnn, theta):
-    r"""Linear, Gaussian, one particle; or ValueError."""
-    check_model(rnn, theta)
-    one_particle(np.zeros((1, rnn.particles, 1)))
-    linear = rnn.transition == "linear" and isinstance(rnn.emission, Gaussian)
-    check(linear, "rnn must be linear and have a Gaussian emission for a Kalman filter", rnn)
+    return np.diag(sigma**2 * np.ones(D)), P1
