@@ -18,7 +18,7 @@ change of K above 0 on the model's own data. Cells: 2 models x 12 sequences x 40
 import matplotlib.pyplot as plt
 import numpy as np
 
-from figures import style
+from figures import style, worlds
 from rnnvae_ref import (
     RNN,
     Categorical,
@@ -35,7 +35,7 @@ from rnnvae_ref.laws import TWO_POINT, Normal
 
 T, TRUE = 40, 0.5
 SIGMAS = np.linspace(0.0, 0.75, 16)
-MODELS = {"linear": examples.linear, "tanh": examples.steep}
+MODELS = {"linear": examples.linear, "tanh": worlds.steep}
 NOISES = (0.05, 0.3, 1.0, 3.0)
 LEAST = 0.3  # the emission's scale where quadrature is used
 

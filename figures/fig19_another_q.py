@@ -2,7 +2,7 @@ r"""Is "noise-free is optimal" a statement about noise, or about the inference m
 
 Two models with one hidden unit and two-point noise, exact by summing over all noise paths. Left,
 the Nile in 10 windows of 10 years, linear, without the arrow x_{t-1} -> h_t, C = 1. Right, tanh, 20
-sequences of 7 steps drawn from `examples.steep` with sigma = 0.5. At each sigma L-BFGS fits all
+sequences of 7 steps drawn from `worlds.steep` with sigma = 0.5. At each sigma L-BFGS fits all
 parameters anew to each bound; its starts are its theta for the sigma before, and that of a bound
 that cannot be larger. q of (6) gives K, Eq. (14); "q sees x_t" is q(h_t | h_{t-1}, x_{t-1}, x_t);
 "product" has a coin for each step of each sequence, the same on every path: the best found. See: K
@@ -14,8 +14,8 @@ bound above log p(X). Cells: 2 models x 7 sigma x 4 fits x at most 2 starts. Tim
 import autograd.numpy as np
 import matplotlib.pyplot as plt
 
-from figures import style
-from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, fit, sample, table
+from figures import style, worlds
+from rnnvae_ref import RNN, Gaussian, data, enumeration, fit, sample, table
 from rnnvae_ref.laws import TWO_POINT
 from rnnvae_ref.numerics import log_sigmoid, log_sum_exp
 
@@ -26,7 +26,7 @@ LABELS = ("$K$, q of (6)", "$K$, q sees $x_t$", "$K$, product", r"$\log p(X)$")
 
 def compute(rng, *, seeds=1, steps=60, sigmas=SIGMAS, models=("Nile, linear", "tanh")):
     X = {"Nile, linear": data.windows(data.nile().X, 10)}
-    X["tanh"] = sample(*examples.steep(), rng, 7, 20, sigma=0.5, law=TWO_POINT)
+    X["tanh"] = sample(*worlds.steep(), rng, 7, 20, sigma=0.5, law=TWO_POINT)
     known = {"C": np.ones((1, 1)), "c": np.zeros(1), "U": np.zeros((1, 1))}
     return {m: curves(m, {} if m == "tanh" else known, X[m], sigmas, steps, rng) for m in models}
 
@@ -35,7 +35,7 @@ def curves(model, known, X, sigmas, steps, rng):
     r"""Every bound at every sigma, each at its own theta, mean nats per sequence."""
     rnn = RNN(Gaussian(), 1, transition=model.split()[-1])
     value = lambda name, sigma: lambda p: bound(name, rnn, {**known, **p}, X, sigma)
-    first = {key: v for key, v in examples.steep()[1].items() if key not in known}
+    first = {key: v for key, v in worlds.steep()[1].items() if key not in known}
     first["r"] = np.zeros((len(X) - 1, X.shape[1]))
     found = {name: [] for name in SMALLER}
     for sigma in sigmas:

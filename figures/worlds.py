@@ -14,12 +14,17 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from rnnvae_ref import RNN, Categorical, Gaussian, data
+from rnnvae_ref import RNN, Categorical, Gaussian, data, examples
 from rnnvae_ref.numerics import LEAST, check_count, check_number, check_rng, draw
 
 FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # y of each symbol of `symbol_fork`
 H_STAR = 0.9575040240772687  # = tanh(2 H_STAR): at W = 2 a unit stays where it is
 FORK_STATES = {"h1": [[H_STAR, 0], [-H_STAR, 0]], "W": [[2, 0], [0, 0]], "b": [0, 0]}
+
+
+def steep():
+    r"""tanh with W = 1.5, U = 0.5, s = 0.3: on some sequences a little noise raises K."""
+    return examples.one_unit("tanh", 1.5, 0.5, 0.3)
 
 
 def markov_chain(rng, P, T, N, first=None):

@@ -24,11 +24,6 @@ def linear():
     return one_unit("linear", 0.6, 0.3, 0.5)
 
 
-def steep():
-    r"""tanh with W = 1.5, U = 0.5, s = 0.3: on some sequences a little noise raises K."""
-    return one_unit("tanh", 1.5, 0.5, 0.3)
-
-
 def two_steps(x):
     r"""Two particles that stay at +-1; data x_1 = 2, x_2 = x: at -2 each particle fits one step."""
     check_number("x", x)

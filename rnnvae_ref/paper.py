@@ -83,16 +83,9 @@ class Equation:
         return [inspect.getsource(function) for function in found if function]
 
 
-@dataclass(frozen=True)
-class Proposition:
-    r"""What is true beside and instead of the paper's lines; check(case) -> (left, right)."""
-
-    number: str
-    says: str
-    block: str
-    check: Callable
-    relation: str = "="
-    documented: str = HOLDS
+def proposition(number, says, block, check, relation="="):
+    r"""What is true beside and instead of the paper's lines."""
+    return Equation(number, "", says, block, None, check, "", relation=relation)
 
 
 @dataclass(frozen=True)
@@ -284,21 +277,21 @@ def _b3(c):
 
 # fmt: off
 PROPOSITIONS = (
-    Proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q,
+    proposition("A5", "log p(X) - K = KL(q || posterior)", OWN_Q,
         lambda c: (enumeration.log_p(*c.for_eps) - _K(c), enumeration.kl_q_posterior(*c.for_eps))),
-    Proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
-    Proposition("A7", "(3) >= (14) with noise", OWN_Q,
+    proposition("A7", "(4) >= (3) with noise", OWN_Q, _a7, ">="),
+    proposition("A7", "(3) >= (14) with noise", OWN_Q,
         lambda c: (enumeration.log_p(*c.for_eps), _K(c)), ">="),
-    Proposition("B2", "a fixed noise path does no worse", OWN_Q, _b2, ">="),
-    Proposition("C5", "Jensen's bound of (26) is below it", TWO_PARTICLES,
+    proposition("B2", "a fixed noise path does no worse", OWN_Q, _b2, ">="),
+    proposition("C5", "Jensen's bound of (26) is below it", TWO_PARTICLES,
         lambda c: (appendix.eq26(*c.for_two), appendix.jensen(*c.for_two)), ">="),
-    Proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _readings(-2.0)[::-1], ">="),
-    Proposition("B1", "linear example: K(0) - K(0.5), T = 40", OTHERS, _b1),
-    Proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
-    Proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _readings(2.0), ">="),
-    Proposition("C3", "sticky at rho = 1 is (26)", OTHERS,
+    proposition("C1", "(17) can exceed (26)", TWO_STEPS, lambda c: _readings(-2.0)[::-1], ">="),
+    proposition("B1", "linear example: K(0) - K(0.5), T = 40", OTHERS, _b1),
+    proposition("B3", "noise can raise K: K(0.1) >= K(0)", OTHERS, _b3, ">="),
+    proposition("C1", "(26) can exceed (17): x = (2, 2)", OTHERS, lambda c: _readings(2.0), ">="),
+    proposition("C3", "sticky at rho = 1 is (26)", OTHERS,
         lambda c: (sticky_mixture(*c.pair, np.inf), trajectory_mixture(*c.pair))),
-    Proposition("C3", "sticky at rho = 0 is (17)", OTHERS,
+    proposition("C3", "sticky at rho = 0 is (17)", OTHERS,
         lambda c: (sticky_mixture(*c.pair, -np.inf), per_step_mixture(*c.pair))),
 )
 # fmt: on

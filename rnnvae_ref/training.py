@@ -59,12 +59,10 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
         result.reason = f"interrupted after step {result.step}"
     _show("\n")
     if result.best is None:
-        result.best = result.last
-        result.best_step = result.step
-    elif result.best_step == 0:
-        result.reason += "; `best` is the untrained start"
+        result.best, result.best_step = result.last, result.step
     else:
-        result.reason += f"; `best` is from step {result.best_step}"
+        origin = f"from step {result.best_step}" if result.best_step else "the untrained start"
+        result.reason += f"; `best` is {origin}"
     return result
 
 
@@ -155,8 +153,7 @@ def _record(result, value, validate, patience):
     step = result.step
     score = np.nan if validate is None else validate(result.last)
     check(isinstance(score, Real), "validate must return one number", score)
-    row = {"step": step, "objective": float(value), "validation": float(score)}
-    for key, entry in row.items():
+    for key, entry in zip(result.history, (step, float(value), float(score)), strict=True):
         result.history[key].append(entry)
     _show(f"\rstep {step}: objective {value:.4f}, validation {score:.4f} ")
     if validate is None:
@@ -166,8 +163,7 @@ def _record(result, value, validate, patience):
     if not np.isfinite(score):
         result.reason = f"validate returned {score} at step {step}, not a finite number"
     elif since_best == 0:
-        result.best = result.last
-        result.best_step = step
+        result.best, result.best_step = result.last, step
     elif since_best >= patience and result.reason is None:
         result.reason = f"validation has not improved for {patience} checks, at step {step}"
 

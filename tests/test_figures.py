@@ -623,9 +623,9 @@ def test_fig06_own_data_are_all_sequences_weighted_by_the_noise_free_model():
 
 def test_fig06_the_error_of_its_quadrature_is_small():
     from figures import fig06_sigma as fig
-    from rnnvae_ref import examples, quadrature, sample
+    from rnnvae_ref import quadrature, sample
 
-    rnn, theta = examples.steep()
+    rnn, theta = worlds.steep()
     X = sample(rnn, theta, np.random.default_rng(0), fig.T, 1, sigma=fig.TRUE)
     for sigma in (0.05, 0.2, 1.0):
         points = fig.points(sigma)

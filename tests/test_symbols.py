@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from figures import baselines, worlds
 from figures import fig18_symbols as symbols
 from figures import fig19_another_q as another
-from rnnvae_ref import RNN, Gaussian, data, enumeration, examples, particles
+from rnnvae_ref import RNN, Gaussian, data, enumeration, particles
 from rnnvae_ref.laws import TWO_POINT
 from tests import oracles
 from tests.models import small_noise
@@ -350,7 +350,7 @@ def test_b10_the_numbers_of_the_nile_at_the_theta_of_log_p():
     nile, rng = data.windows(data.nile().X, 10), np.random.default_rng(0)
     rnn = RNN(Gaussian(), 1, transition="linear")
     fixed = {"C": np.ones((1, 1)), "c": np.zeros(1), "U": np.zeros((1, 1))}
-    start = {key: value for key, value in examples.steep()[1].items() if key not in fixed}
+    start = {key: value for key, value in worlds.steep()[1].items() if key not in fixed}
     at = lambda name, p, sigma: another.bound(name, rnn, {**fixed, **p}, nile, sigma)
     log_p = lambda p: at("log_p", p, p["sigma"])
     theta, best = another.maximise(log_p, [start | {"sigma": np.array(0.4)}], nile, 100, rng)
