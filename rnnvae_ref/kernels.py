@@ -40,23 +40,22 @@ def tape(*args):
     return [] if any(map(isbox, args)) else None
 
 
-def _define(kernel, vjp_maker):
-    r"""Register vjp_maker(ans, args, argnums) -> vjp; vjp(g) is {argument number: gradient}."""
+def _define(kernel, gradients):
+    r"""Register gradients(g, ans, args, argnums), a dict {argument number: gradient}."""
 
     def maker(argnums, ans, args, _):
         if any(map(isbox, args)):
             raise NotImplementedError("first derivatives only; for more see `bound.K_delta`")
-        vjp = vjp_maker(ans, args, argnums)
 
-        def chosen(g):
-            gradients = vjp(g)
-            if not set(argnums) <= set(gradients):
+        def vjp(g):
+            found = gradients(g, ans, args, argnums)
+            if not set(argnums) <= set(found):
                 raise NotImplementedError(
                     f"{kernel.__name__} has no derivative in data or settings"
                 )
-            return tuple(gradients[i] for i in argnums)
+            return tuple(found[i] for i in argnums)
 
-        return chosen
+        return vjp
 
     defvjp_argnums(kernel, maker)
 
@@ -88,7 +87,7 @@ def rollout(theta, X, noise, linear, /):
     return H
 
 
-def _rollout_vjp(H, args, argnums):
+def _rollout_vjp(g, H, args, argnums):
     r"""Backpropagation through time. With lambda_t = dLoss / dh_t and pi_t = lambda_t * phi'_t:
 
         for t = T .. 2:  lambda_{t-1} = g_{t-1} + pi_t @ W.T
@@ -99,29 +98,25 @@ def _rollout_vjp(H, args, argnums):
     """
     theta, X, noise, linear = args
     after = H[1:]
-
-    def vjp(g):
-        d = _zeros_like(theta)
-        dnoise = np.empty(after.shape) if 2 in argnums else None
-        WT = theta["W"].T.copy()
-        g_rows = list(g.reshape(len(H), -1, H.shape[-1]))
-        lam = g_rows[-1]
-        work = np.empty(lam.shape)
-        for part in reversed(_blocks(len(after), lam.size)):
-            phi = after[part] if noise is None else after[part] - noise[part]
-            pi = np.zeros_like(phi) if linear else phi * phi
-            pi_rows = list(np.subtract(1.0, pi, out=pi).reshape(-1, *lam.shape))  # phi' as yet
-            for t in range(part.stop - 1, part.start - 1, -1):
-                if dnoise is not None:
-                    dnoise[t] = lam.reshape(H[0].shape)
-                pi_t = np.multiply(pi_rows[t - part.start], lam, pi_rows[t - part.start])
-                lam = np.add(pi_t.dot(WT, work), g_rows[t], work)
-            d["W"] += _outer(H[part], pi)
-            _add_drive_gradient(d, X[part], pi)
-        d["h1"] += lam.reshape(-1, len(d["h1"]), *H.shape[-2:]).sum(axis=(0, 2))
-        return {0: d} if dnoise is None else {0: d, 2: _sum_to(noise.shape, dnoise)}
-
-    return vjp
+    d = _zeros_like(theta)
+    dnoise = np.empty(after.shape) if 2 in argnums else None
+    WT = theta["W"].T.copy()
+    g_rows = list(g.reshape(len(H), -1, H.shape[-1]))
+    lam = g_rows[-1]
+    work = np.empty(lam.shape)
+    for part in reversed(_blocks(len(after), lam.size)):
+        phi = after[part] if noise is None else after[part] - noise[part]
+        pi = np.zeros_like(phi) if linear else phi * phi
+        pi_rows = list(np.subtract(1.0, pi, out=pi).reshape(-1, *lam.shape))  # phi' as yet
+        for t in range(part.stop - 1, part.start - 1, -1):
+            if dnoise is not None:
+                dnoise[t] = lam.reshape(H[0].shape)
+            pi_t = np.multiply(pi_rows[t - part.start], lam, pi_rows[t - part.start])
+            lam = np.add(pi_t.dot(WT, work), g_rows[t], work)
+        d["W"] += _outer(H[part], pi)
+        _add_drive_gradient(d, X[part], pi)
+    d["h1"] += lam.reshape(-1, len(d["h1"]), *H.shape[-2:]).sum(axis=(0, 2))
+    return {0: d} if dnoise is None else {0: d, 2: _sum_to(noise.shape, dnoise)}
 
 
 _define(rollout, _rollout_vjp)
@@ -175,24 +170,20 @@ def log_categorical(theta, H, X, kept, /):
     return ell
 
 
-def _log_categorical_vjp(_ell, args, _):
+def _log_categorical_vjp(g, _ell, args, _):
     r"""d ell / d z = onehot(x) - softmax(z)."""
     theta, H, X, kept = args
-
-    def vjp(g):
-        C = theta["C"]
-        d, dH = _zeros_like(theta), np.empty(H.shape)
-        parts = _parts(H, X, C.shape[1])
-        for (z, total), (part, rows, symbols) in zip(kept, parts, strict=True):
-            g_part = g[part].reshape(-1)
-            dz = z * (-g_part / total)
-            dz[symbols, np.arange(len(symbols))] += g_part
-            dz.T.dot(C.T, dH[part].reshape(rows.shape))
-            d["C"] += dz.dot(rows).T
-            d["c"] += dz.sum(axis=1)
-        return {0: d, 1: dH}
-
-    return vjp
+    C = theta["C"]
+    d, dH = _zeros_like(theta), np.empty(H.shape)
+    parts = _parts(H, X, C.shape[1])
+    for (z, total), (part, rows, symbols) in zip(kept, parts, strict=True):
+        g_part = g[part].reshape(-1)
+        dz = z * (-g_part / total)
+        dz[symbols, np.arange(len(symbols))] += g_part
+        dz.T.dot(C.T, dH[part].reshape(rows.shape))
+        d["C"] += dz.dot(rows).T
+        d["c"] += dz.sum(axis=1)
+    return {0: d, 1: dH}
 
 
 _define(log_categorical, _log_categorical_vjp)
@@ -216,23 +207,19 @@ def log_gaussian(theta, H, X, min_scale, kept, /):
     return -0.5 * np.einsum("...m,...m->...", z, z) - log_norm
 
 
-def _log_gaussian_vjp(_ell, args, _):
+def _log_gaussian_vjp(g, _ell, args, _):
     r"""d ell / d mean = z / s, and d ell / d log_s = (z^2 - 1) exp(log_s) / s."""
     theta, H, _X, min_scale, kept = args
-
-    def vjp(g):
-        d, C = _zeros_like(theta), theta["C"]
-        exp_log_s = np.exp(theta["log_s"])
-        s = min_scale + exp_log_s
-        z, g = kept[0].reshape(-1, C.shape[1]), g.reshape(-1, 1)
-        gz = g * z
-        d["log_s"] += (np.einsum("rm,rm->m", gz, z) - g.sum()) / s * exp_log_s
-        gz /= s
-        d["C"] += _outer(H, gz)
-        d["c"] += gz.sum(axis=0)
-        return {0: d, 1: gz.dot(C.T).reshape(H.shape)}
-
-    return vjp
+    d, C = _zeros_like(theta), theta["C"]
+    exp_log_s = np.exp(theta["log_s"])
+    s = min_scale + exp_log_s
+    z, g = kept[0].reshape(-1, C.shape[1]), g.reshape(-1, 1)
+    gz = g * z
+    d["log_s"] += (np.einsum("rm,rm->m", gz, z) - g.sum()) / s * exp_log_s
+    gz /= s
+    d["C"] += _outer(H, gz)
+    d["c"] += gz.sum(axis=0)
+    return {0: d, 1: gz.dot(C.T).reshape(H.shape)}
 
 
 _define(log_gaussian, _log_gaussian_vjp)
@@ -261,7 +248,7 @@ def forward(ell, logit_rho):
     return anp.array(steps), anp.array(log_w)
 
 
-def _log_forward_vjp(steps, args, _):
+def _log_forward_vjp(g, steps, args, _):
     r"""With b_t the gradient for ell_t, w_t^l = p(z_t = l | x_1 .. x_t), k_t^l the probability,
     given z_{t+1} = l and x_1 .. x_t, that the index was not drawn anew, and u_T = 0:
 
@@ -273,19 +260,15 @@ def _log_forward_vjp(steps, args, _):
     ell, logit_rho = args
     log_rho = log_sigmoid(logit_rho)
     rho = np.exp(log_rho)
-
-    def vjp(g):
-        _, log_w = forward(ell, logit_rho)
-        filtered = log_w[:-1] + ell - steps[..., None, :]
-        w, k = np.exp(filtered), np.exp(log_rho + filtered - log_w[1:])
-        b, u = np.empty_like(ell), np.zeros(ell.shape[1:])
-        for t in range(len(ell) - 1, -1, -1):
-            b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * w[t]
-            u = k[t - 1] * b[t]
-        slope = np.sum(b[1:] * ((1.0 - rho) * k[:-1] - rho * (1.0 - k[:-1])))
-        return {0: b, 1: slope}
-
-    return vjp
+    _, log_w = forward(ell, logit_rho)
+    filtered = log_w[:-1] + ell - steps[..., None, :]
+    w, k = np.exp(filtered), np.exp(log_rho + filtered - log_w[1:])
+    b, u = np.empty_like(ell), np.zeros(ell.shape[1:])
+    for t in range(len(ell) - 1, -1, -1):
+        b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * w[t]
+        u = k[t - 1] * b[t]
+    slope = np.sum(b[1:] * ((1.0 - rho) * k[:-1] - rho * (1.0 - k[:-1])))
+    return {0: b, 1: slope}
 
 
 _define(log_forward, _log_forward_vjp)
