@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
 
 from rnnvae_ref import __version__, paper
 
@@ -37,7 +36,7 @@ def main(words=None):
     e = args.number and paper.find(args.number)
     rows = paper.evaluate(case) if e is None else [paper.evaluated(e, case)]
     if args.json:
-        print(json.dumps([asdict(row) for row in rows], indent=1))
+        print(json.dumps([vars(row) for row in rows], indent=1))
     else:
         print(table(rows) if e is None else "\n".join([*described(e), *map(line, rows), KEY]))
     return sum(row.verdict != row.documented for row in rows)

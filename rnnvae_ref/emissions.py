@@ -1,13 +1,6 @@
 r"""p(x_t | h_t), the second distribution of Section 1.1. An emission owns all that knows what x is.
 
-Both emissions offer the same few methods:
-
-    prepare(X)             X with its padding filled, and which steps were observed; or ValueError
-    shapes(D)              the parameters U, C, c (and log_s) it needs
-    vector(x)              x_t as a row vector: one-hot, or x itself
-    log_p(theta, h, x)     log p(x_t | h_t), the plain formula
-    table(theta, H, X)     the same for whole trajectories, fast
-    sample, density        draws from p(x_t | h_t), and the distribution itself
+`log_p` is the plain formula; `table` is the same for whole trajectories, fast.
 """
 
 from dataclasses import dataclass

@@ -30,21 +30,17 @@ def log_p(rnn, theta, X, sigma, P1=None):
 
 def log_p_steps(rnn, theta, X, sigma, P1=None):
     r"""log p(x_t | x_1 .. x_{t-1}) = log N(x_t; m_t C + c, C' P_t C + S), nats, (T, N)."""
-    X = prepare_unpadded(rnn, theta, X)
-    m, _, V, _ = _filter(rnn, theta, X, sigma, P1)
-    d = X - theta["c"] - np.tensordot(m, theta["C"], 1)  # innovations, (T, N, M)
+    d, V, *_ = _filter(rnn, theta, X, sigma, P1)
     weighted = np.swapaxes(np.linalg.solve(V, np.swapaxes(d, 1, 2)), 1, 2)  # d V^-1
     quadratic = np.sum(d * weighted, axis=2)
     logdet = np.linalg.slogdet(V)[1][:, None]
     check_array("log p(x_t | x_<t) of this theta and X", quadratic + logdet)
-    return -0.5 * (quadratic + logdet + X.shape[2] * np.log(2 * np.pi))
+    return -0.5 * (quadratic + logdet + d.shape[2] * np.log(2 * np.pi))
 
 
 def filtered(rnn, theta, X, sigma, P1=None):
     r"""Mean (T, N, D) and covariance (T, D, D) of h_t given x_<t, then of h_t given x_<=t."""
-    X = prepare_unpadded(rnn, theta, X)
-    m, P, _, gain = _filter(rnn, theta, X, sigma, P1)
-    d = X - theta["c"] - np.tensordot(m, theta["C"], 1)
+    d, _, gain, m, P = _filter(rnn, theta, X, sigma, P1)
     P_after = P - np.matmul(np.matmul(P, theta["C"]), gain)
     return m, P, m + np.matmul(d, gain), P_after
 
@@ -103,7 +99,10 @@ def kl_q_posterior(rnn, theta, X, sigma):
 
 
 def _filter(rnn, theta, X, sigma, P1):
-    r"""Of h_t given x_<t: mean, covariance; of x_t: covariance V (T, M, M); gains (T, M, D)."""
+    r"""Of x_t given x_<t: innovations d (T, N, M), covariances V (T, M, M), gains (T, M, D); of h_t
+    given x_<t: means and covariances.
+    """
+    X = prepare_unpadded(rnn, theta, X)
     P, V, gain = _riccati(rnn, theta, len(X), *_covariances(rnn, theta, sigma, P1))
     W, C = theta["W"], theta["C"]
     onward = W - np.matmul(C, np.matmul(gain, W))  # h_{t+1} = h_t (I - C gain_t) W + ..
@@ -112,7 +111,8 @@ def _filter(rnn, theta, X, sigma, P1):
     means = [initial_state(rnn, theta, X.shape[1])]
     for t in range(len(X) - 1):
         means.append(np.dot(means[-1], onward[t]) + driven[t])
-    return np.array(means), P, V, gain
+    m = np.array(means)  # of h_t
+    return X - theta["c"] - np.tensordot(m, C, 1), V, gain, m, P
 
 
 def _riccati(rnn, theta, T, Q, P):

@@ -5,14 +5,13 @@ r"""The calls that have to be fast, each an autograd primitive with its own vect
     log_gaussian      the same for numbers
     log_forward       ell to log p(x_t | x_<t) where a hidden index chooses the particle
 
-Skip this file on a first reading: `rnn.F` and the emissions' `log_p` are the same mathematics as
-plain loops; they are the specification, and the tests hold the two equal, values and gradients.
-These are the only derivatives in the project that are written by hand, but for the softmax in
-`numerics`; `derivations/kernels.md` derives them. First order only: for Hessians use the loops.
+Skip this file on a first reading: `rnn.F` and the emissions' `log_p` are the same as plain loops,
+and the tests hold the two equal, values and gradients. These are the only derivatives written by
+hand, but for the softmax in `numerics`; `derivations/kernels.md` derives them. First order only.
 
 Arguments are positional because autograd does not trace keywords. Three kernels take theta whole:
-where arrays are small, each one that autograd takes out of a dict costs as much as several steps
-of recurrence. `rollout` and `log_categorical` work in blocks of steps, to stay in the cache.
+each array that autograd takes out of a dict costs as much as several steps of a small recurrence.
+`rollout` and `log_categorical` work in blocks of steps, to stay in the cache.
 """
 
 import autograd.numpy as anp

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -22,10 +23,8 @@ from rnnvae_ref.particles import per_step_mixture, sticky_mixture, trajectory_mi
 
 SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9
 CHANCES = np.full((2, 4, 2), np.log(0.5))  # log p of a fair coin, at each step of each path
-HOLDS = "holds"
-READING = "holds*"  # true in a reading that the paper leaves open: a limit, a definition
-DEPARTS = "departs"  # not true as printed
-FAILS = "FAILS"
+# READING: true in a reading that the paper leaves open; DEPARTS: not true as printed.
+HOLDS, READING, DEPARTS, FAILS = "holds", "holds*", "departs", "FAILS"
 
 # The settings of the checks; in all but OTHERS one quantity has one value.
 NO_NOISE = "Without noise: h_t = f(h_{t-1}, x_{t-1}); (8) in the limit, sigma = 1e-7."
@@ -86,20 +85,6 @@ class Equation:
 def proposition(number, says, block, check, relation="="):
     r"""What is true beside and instead of the paper's lines."""
     return Equation(number, "", says, block, None, check, "", relation=relation)
-
-
-@dataclass(frozen=True)
-class Row:
-    r"""One evaluated statement: left `relation` right, and whether it was found to hold."""
-
-    number: int | str
-    says: str
-    block: str
-    left: float
-    relation: str
-    right: float
-    verdict: str
-    documented: str
 
 
 @dataclass
@@ -202,8 +187,7 @@ EQUATIONS = (
         lambda c: (inference.log_q(*c.for_H), np.sum(CHANCES, axis=TIME)),
         "inference::test_eq7_is_the_product_over_steps_two_to_T"),
     Equation(8, "2.1", "= p(H|X), without noise", NO_NOISE, inference.log_posterior, _eq8,
-        "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01",
-        documented=READING),
+        "inference::test_eq8_holds_as_sigma_vanishes_and_fails_with_noise", "fig01", "=", READING),
     Equation(9, "2.2", "log p(X)", OWN_Q, bound.log_evidence, _eq9,
         "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(10, "2.2", "= log of the integral of p(H,X)", OWN_Q, bound.log_marginal,
@@ -214,8 +198,7 @@ EQUATIONS = (
         "bound::test_eqs_9_10_and_11_are_equal"),
     Equation(12, "2.2", ">= E_q(H|X)[ log(p(H,X) / q(H|X)) ]", OTHER_Q, bound.jensen,
         lambda c: [g(*c.for_H, c.q, c.log_w_q) for g in (bound.log_importance, bound.jensen)],
-        "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence",
-        relation=">="),
+        "bound::test_eq12_is_a_lower_bound_for_any_q_and_its_gap_is_a_divergence", "", ">="),
     Equation(13, "2.2", "= K, products over t, q of Eq. (6)", OWN_Q, bound.factorised,
         lambda c: (bound.factorised(*c.for_H, c.log_w), bound.jensen(*c.for_H, TWO_POINT, c.log_w)),
         "bound::test_eqs_12_13_and_14_are_equal_for_q_of_eq6_in_value_and_gradient"),
@@ -224,14 +207,12 @@ EQUATIONS = (
         "bound::test_eq14_by_monte_carlo_is_unbiased_within_its_own_error"),
     Equation(15, "2.2", "= sum_t log p(x_t|h_t) at H = F(X)", NO_NOISE, bound.K_delta,
         lambda c: (bound.K_delta(*c.args), _K(c, SMALL)),
-        "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", documented=READING),
+        "bound::test_eq15_equals_eq5_in_value_and_gradient", "fig02", "=", READING),
     Equation(16, "2.3", "E_p(eps)[ sum_t log p(x_t|h_t) ]", OWN_Q, noise.K_noise,
         lambda c: (noise.K_noise(*c.args, c.eps, SIGMA, c.log_w), _K(c)),
         "noise::test_eq16_equals_eq14_and_loops_over_paths", "fig06"),
-    Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS,
-        per_step_mixture, _eq17,
-        "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
-        relation=">=", documented=DEPARTS),
+    Equation(17, "3.1", "log p(X) >= the per-step mixture", TWO_STEPS, per_step_mixture, _eq17,
+        "particles::test_eq17_is_no_bound_in_either_direction", "fig11", ">=", DEPARTS),
     Equation(18, "A", "p(X) = (1/L) sum_l int p(H_l,X)", TWO_PARTICLES, appendix.eq18, _eq18,
         APPENDIX, documented=READING),
     _appendix(19, 18, "= with q(H_l|X) / q(H_l|X)"),
@@ -246,8 +227,7 @@ EQUATIONS = (
     _appendix(26, 25, "= log E_q(H|X)[(1/L) sum_l ratio_l]"),
     Equation(27, "A", "log p(X) >= the per-step mixture", TWO_STEPS, per_step_mixture,
         lambda c: _readings(-2.0),
-        "particles::test_eq17_is_no_bound_in_either_direction", "fig11",
-        relation=">=", documented=DEPARTS),
+        "particles::test_eq17_is_no_bound_in_either_direction", "fig11", ">=", DEPARTS),
 )
 # fmt: on
 
@@ -309,14 +289,15 @@ def evaluate(case):
 
 
 def evaluated(s, case):
-    r"""The row of one statement. Where its functions raise, the verdict is FAILS."""
+    r"""The row of one statement: its sides and verdict, FAILS where its functions raise."""
     try:
         left, right = map(np.asarray, s.check(case))
     except (ValueError, ArithmeticError):
         left = right = np.asarray(np.nan)
-    verdict = _verdict(s, left, right)
-    sides = float(left.mean()), s.relation, float(right.mean())
-    return Row(s.number, s.says, s.block, *sides, verdict, s.documented)
+    row = {"number": s.number, "says": s.says, "block": s.block, "left": float(left.mean())}
+    row |= {"relation": s.relation, "right": float(right.mean())}
+    row |= {"verdict": _verdict(s, left, right), "documented": s.documented}
+    return SimpleNamespace(**row)
 
 
 def _verdict(s, left, right):

@@ -66,17 +66,16 @@ class RNN:
         spread = {"h1": 0.5, "W": self.hidden**-0.5, "U": 0.5, "C": self.hidden**-0.5}
         for key, s in spread.items():
             theta[key] = scale * s * rng.standard_normal(theta[key].shape)
-        return theta | self._apart(theta) if apart else theta
-
-    def _apart(self, theta):
-        r"""What `apart` replaces: particle l has the binary digits of l as the signs of h_1^l."""
+        if not apart:
+            return theta
+        # Particle l has the binary digits of l as the signs of h_1^l.
         digits = max(1, (self.particles - 1).bit_length())
         if self.transition != "tanh" or digits > self.hidden:
             raise ValueError(f'apart needs "tanh" and particles <= 2^hidden; got {self!r}')
         digit = np.arange(self.hidden) % digits
         pattern = np.arange(self.particles)[:, None] >> digit & 1
-        start = {"h1": 0.9 - 1.8 * pattern, "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
-        return start | ({"log_s": theta["log_s"] - 1.0} if "log_s" in theta else {})
+        theta |= {"h1": 0.9 - 1.8 * pattern, "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
+        return theta | ({"log_s": theta["log_s"] - 1.0} if "log_s" in theta else {})
 
     def check(self, theta):
         r"""theta fits this structure: keys, shapes, float64, finite; or ValueError with the key."""

@@ -18,10 +18,9 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, sigma=None, law=NORMAL, 
 
     `N` new sequences, or what follows each sequence, at its own end, of `prefix`, (T0, N[, M]).
     sigma, law: noise in the dynamics, for new sequences only.  temperature: symbols are drawn with
-    probabilities proportional to p(x_t | h_t^z)^(1 / temperature).
-    With several particles the index z stays with probability rho, else it is drawn anew:
-    logit_rho = inf is the model of Eq. (26), -inf that of Eq. (17). After a prefix z starts from
-    p(z | prefix).
+    probabilities proportional to p(x_t | h_t^z)^(1 / temperature).  logit_rho: the index z of the
+    particle stays with probability rho, else it is drawn anew: inf is the model of Eq. (26), -inf
+    that of Eq. (17). After a prefix z starts from p(z | prefix).
     """
     check_count("steps", steps)
     check_rng(rng)

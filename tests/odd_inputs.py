@@ -66,7 +66,7 @@ SETTINGS = set("""
 # They take no data, write a file, or are a whole program.
 LEFT_OUT = set("""
     Fit value_and_gradient clipped flatten minibatch
-    atomic_write checkout evaluate evaluated Equation proposition Row sources isbox
+    atomic_write checkout evaluate evaluated Equation proposition sources isbox
     initial_state check
 """.split())  # fmt: skip
 # Their results are never the log of 0.
