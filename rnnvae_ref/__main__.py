@@ -44,8 +44,8 @@ def main(words=None):
 
 def arguments(words):
     r"""What was asked for; an unknown equation or a negative seed is an error of usage."""
-    about = "Evaluate the paper, left side against right side."
-    parser = argparse.ArgumentParser(prog="python -m rnnvae_ref", description=about)
+    doc = "Evaluate the paper, left side against right side."
+    parser = argparse.ArgumentParser(prog="python -m rnnvae_ref", description=doc)
     add = parser.add_argument
     numbers = {"choices": range(1, len(paper.EQUATIONS) + 1), "metavar": "number"}
     shown = "one equation, 1 to 27: statement, source, test, value"
@@ -71,16 +71,16 @@ def table(rows):
 
 def line(row):
     r"""One row in 80 columns."""
-    difference = abs(row.left - row.right)
-    sides = f"{row.left:10.5f} {row.relation:>2}{row.right:10.5f} {difference:7.0e}"
+    gap = abs(row.left - row.right)
+    sides = f"{row.left:10.5f} {row.relation:>2}{row.right:10.5f} {gap:7.0e}"
     return f"{row.number!s:>3} {row.says:37}{sides} {row.verdict}"
 
 
 def described(e):
     r"""One equation: statement, place, source with that of its steps, setting of the value."""
     place = "Appendix A" if e.section == "A" else f"Section {e.section}"
-    function = f"function: {e.name}, rnnvae_ref/{e.name.split('.')[0]}.py:{e.line}"
-    lines = [f"Eq. ({e.number}), {place}:  {e.says}", function]
+    source = f"function: {e.name}, rnnvae_ref/{e.name.split('.')[0]}.py:{e.line}"
+    lines = [f"Eq. ({e.number}), {place}:  {e.says}", source]
     if paper.checkout():
         lines += [f"derivation: {e.derivation}", f"test: {e.test_id}"]
     return [*lines, "", *e.sources(), e.block]

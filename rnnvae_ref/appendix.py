@@ -30,15 +30,15 @@ def eq18(rnn, theta, X, sigma, p, q):
 
 def eq19(rnn, theta, X, sigma, p, q):
     r"""Eq. (19).  = (1/L) sum_l integral dH_l [ p(H_l, X) / q(H_l|X) ] q(H_l|X)."""
-    log_ratio, log_weight = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
-    return log_mean_exp(log_sum_exp(log_ratio + log_weight, axis=1), axis=0)
+    log_ratio, log_q_l = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
+    return log_mean_exp(log_sum_exp(log_ratio + log_q_l, axis=1), axis=0)
 
 
 def eq20(rnn, theta, X, sigma, p, q):
     r"""Eq. (20).  = the same, times the integrals of the others' q(H_l'|X), which are 1."""
-    log_ratio, log_weight = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
-    own = log_sum_exp(log_ratio + log_weight, axis=1)  # (L, N)
-    ones = log_sum_exp(log_weight, axis=1)
+    log_ratio, log_q_l = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
+    own = log_sum_exp(log_ratio + log_q_l, axis=1)  # (L, N)
+    ones = log_sum_exp(log_q_l, axis=1)
     others = np.sum(ones, axis=0) - ones  # log of the product over l' != l
     return log_mean_exp(own + others, axis=0)
 
@@ -48,15 +48,15 @@ def eq21(rnn, theta, X, sigma, p, q):
 
     H = {H_1 .. H_L}: the sum is over all joint paths.
     """
-    log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
-    others = np.sum(log_weight, axis=0) - log_weight  # l' != l
-    return log_mean_exp(log_sum_exp(log_ratio + log_weight + others, axis=1), axis=0)
+    log_ratio, log_q_l = joint_tables(rnn, theta, X, sigma, p, q)
+    others = np.sum(log_q_l, axis=0) - log_q_l  # l' != l
+    return log_mean_exp(log_sum_exp(log_ratio + log_q_l + others, axis=1), axis=0)
 
 
 def eq22(rnn, theta, X, sigma, p, q):
     r"""Eq. (22).  log q(H|X) = sum_l log q(H_l|X) of every joint path, nats, (P^L, N)."""
-    _, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
-    return np.sum(log_weight, axis=0)
+    _, log_q_l = joint_tables(rnn, theta, X, sigma, p, q)
+    return np.sum(log_q_l, axis=0)
 
 
 def eq23(rnn, theta, X, sigma, p, q):
@@ -86,16 +86,16 @@ def eq26(rnn, theta, X, sigma, p, q):
 
     `particles` has what one trains.
     """
-    log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
-    q_H = np.exp(np.sum(log_weight, axis=0))
+    log_ratio, log_q_l = joint_tables(rnn, theta, X, sigma, p, q)
+    q_H = np.exp(np.sum(log_q_l, axis=0))
     top = np.max(untraced(log_ratio), axis=(0, 1))  # exp of it may be too large or small
     return top + np.log(np.sum(q_H * np.mean(np.exp(log_ratio - top), axis=0), axis=0))
 
 
 def jensen(rnn, theta, X, sigma, p, q):
     r"""E_q(H|X)[ log (1/L) sum_l p(H_l, X) / q(H_l|X) ] <= (26), by Jensen's inequality."""
-    log_ratio, log_weight = joint_tables(rnn, theta, X, sigma, p, q)
-    q_H = np.exp(np.sum(log_weight, axis=0))
+    log_ratio, log_q_l = joint_tables(rnn, theta, X, sigma, p, q)
+    q_H = np.exp(np.sum(log_q_l, axis=0))
     return np.sum(q_H * log_mean_exp(log_ratio, axis=0), axis=0)
 
 
@@ -124,6 +124,6 @@ def joint_tables(rnn, theta, X, sigma, p, q):
     r"""The same two tables over all joint paths H = {H_1 .. H_L}, (L, P^L, N)."""
     tables = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
     L, P = tables[0].shape[:2]
-    check_count("P^L, the number of joint paths of X,", P**L, most=MOST_JOINT_PATHS)
+    check_count("P^L, the number of joint paths,", P**L, most=MOST_JOINT_PATHS)
     index = np.indices((P,) * L).reshape(L, -1)  # the path of each particle in each joint path
     return [np.array([row[i] for row, i in zip(table, index, strict=True)]) for table in tables]

@@ -45,7 +45,7 @@ class Text:
         place = {symbol: v for v, symbol in enumerate(self.alphabet)}
         for line in lines:
             inside = self.lines and END in line
-            check(not inside, f"{END!r} ends a sequence and must not be in one", line)
+            check(not inside, f"{END!r} ends a line and must not be in one", line)
             unknown = {*line, *ended} - place.keys()
             if unknown:
                 found = f"{min(unknown)!r} in {line!r}"
@@ -84,7 +84,7 @@ class Series:
         r"""Other values in the units of the file, (T,) or (T, M), to X, (T, 1, M)."""
         found = np.asanyarray(values)
         found = found[:, None] if found.ndim == 1 else found
-        numbers = plain_array(found) and found.dtype.kind in "iuf" and found.size > 0
+        numbers = plain_array(found) and found.dtype.kind in "iuf" and found.size
         fits = numbers and found.shape[1:] == self.mean.shape and np.isfinite(found).all()
         check(fits, f"values must be finite numbers, (T, {len(self.mean)})", values)
         return ((found - self.mean) / self.scale)[:, None]

@@ -24,7 +24,7 @@ def paths(law, T, D):
     check_count("D", D)
     n, places = len(law.nodes), (T - 1) * D
     most = int(np.log(MOST_PATHS) / np.log(n) + 1e-9) if n > 1 else np.inf
-    check_count(f"(T-1) D, for all paths of {n} nodes,", places, least=0, most=most)
+    check_count(f"(T-1) D, for paths of {n} nodes,", places, least=0, most=most)
     index = np.arange(n**places) // n ** np.arange(places)[::-1, None] % n  # node at each place
     eps = np.array(law.nodes)[index].reshape(T - 1, D, 1, 1, n**places)
     return np.transpose(eps, (0, 4, 2, 3, 1)), np.log(law.weights)[index].sum(axis=0)

@@ -25,7 +25,7 @@ def save(path, rnn, theta, data=None):
     if not check_path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
     kept = _kept(rnn, data)
-    plain = lambda value: int(value) if isinstance(value, Integral) else float(value)
+    plain = lambda v: int(v) if isinstance(v, Integral) else float(v)
     text = json.dumps(asdict(rnn), default=plain)  # np.int64(5) as 5
     with atomic_write(path) as part, open(part, "wb") as file:
         np.savez(file, rnn=text, **theta, **kept)
@@ -84,7 +84,7 @@ def _kept(rnn, data):
         split = a, b = data.validation.start, data.test.start
         parts = data.train, data.validation, data.test
         in_order = parts == (slice(0, a), slice(a, b), slice(b, len(data.X)))
-        check(in_order, "data must be split in order: train, validation, test", parts)
+        check(in_order, "data must be split in order, the test part last", parts)
         values = data.X, data.mean, data.scale, split
         return dict(zip(SERIES, values, strict=True))
     raise ValueError(f"data must be the Text or Series that {rnn!r} is about; got {_units(data)}")

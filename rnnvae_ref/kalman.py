@@ -31,8 +31,8 @@ def log_p(rnn, theta, X, sigma, P1=None):
 def log_p_steps(rnn, theta, X, sigma, P1=None):
     r"""log p(x_t | x_1 .. x_{t-1}) = log N(x_t; m_t C + c, C' P_t C + S), nats, (T, N)."""
     d, V, *_ = _filter(rnn, theta, X, sigma, P1)
-    weighted = np.swapaxes(np.linalg.solve(V, np.swapaxes(d, 1, 2)), 1, 2)  # d V^-1
-    quadratic = np.sum(d * weighted, axis=2)
+    d_over_V = np.swapaxes(np.linalg.solve(V, np.swapaxes(d, 1, 2)), 1, 2)
+    quadratic = np.sum(d * d_over_V, axis=2)
     logdet = np.linalg.slogdet(V)[1][:, None]
     check_array("log p(x_t | x_<t) of this theta and X", quadratic + logdet)
     return -0.5 * (quadratic + logdet + d.shape[2] * np.log(2 * np.pi))
@@ -60,7 +60,7 @@ def penalty(rnn, theta, T, sigma, P1=None):
 
     P_{t+1} = W' P_t W + diag(sigma^2).
     """
-    Q, P = _covariances(rnn, theta, sigma, P1)
+    Q, P = _Q_and_P1(rnn, theta, sigma, P1)
     check_count("T", T, most=100_000)
     W = theta["W"]
     weighted = theta["C"] / rnn.emission.scale(theta)
@@ -80,13 +80,13 @@ def kl_q_posterior(rnn, theta, X, sigma):
 
         KL = (1/2) [ tr(V R) - log det(1 + V R) + g (1 + V R)^-1 V g' ]
     """
-    Q, _ = _covariances(rnn, theta, sigma)
+    Q, _ = _Q_and_P1(rnn, theta, sigma)
     X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma, nonzero=True)
     check_count("(T - 1) D, the size of H,", (len(X) - 1) * rnn.hidden, least=0, most=MOST_STATES)
     steps = np.eye(len(X) - 1)
     back = np.eye(len(steps) * rnn.hidden) - np.kron(np.eye(len(steps), k=1), theta["W"])
-    onward = np.linalg.inv(back)  # what the noise of each step does to all later ones
+    onward = np.linalg.inv(back)  # what a step's noise does to all later ones
     V = np.dot(np.dot(onward.T, np.kron(steps, Q)), onward)
     weighted = theta["C"] / rnn.emission.scale(theta) ** 2  # C S^-1
     VR = np.dot(V, np.kron(steps, np.dot(weighted, theta["C"].T)))
@@ -103,7 +103,7 @@ def _filter(rnn, theta, X, sigma, P1):
     given x_<t: means and covariances.
     """
     X = prepare_unpadded(rnn, theta, X)
-    P, V, gain = _riccati(rnn, theta, len(X), *_covariances(rnn, theta, sigma, P1))
+    P, V, gain = _riccati(rnn, theta, len(X), *_Q_and_P1(rnn, theta, sigma, P1))
     W, C = theta["W"], theta["C"]
     onward = W - np.matmul(C, np.matmul(gain, W))  # h_{t+1} = h_t (I - C gain_t) W + ..
     driven = np.matmul(X - theta["c"], np.matmul(gain, W))
@@ -131,7 +131,7 @@ def _riccati(rnn, theta, T, Q, P):
     return np.array(Ps), np.array(Vs), np.array(gains)
 
 
-def _covariances(rnn, theta, sigma, P1=None):
+def _Q_and_P1(rnn, theta, sigma, P1=None):
     r"""The covariances Q of the noise and P_1 of h_1, after a check of all but X."""
     check_model(rnn, theta)
     one_particle(np.zeros((1, rnn.particles, 1)))

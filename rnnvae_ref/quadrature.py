@@ -59,7 +59,7 @@ def kl_q_posterior(rnn, theta, X, sigma, points=None):
     N(h_{t+1}; f(h_t, x_t), sigma^2) b_{t+1}(h_{t+1}) / z_t(h_t), b_t(h) = p(x_t .. x_T | h_t = h).
     """
     if points is not None:
-        log_p_steps(rnn, theta, X, sigma, points)  # are the data within this grid?
+        log_p_steps(rnn, theta, X, sigma, points)  # are the data in this grid?
     T, ell, move = _grid(rnn, theta, X, sigma, points)
     marginals = _marginals(T, move)
     b = ell(T - 1)
@@ -82,7 +82,7 @@ def _marginals(T, move):
     return a
 
 
-def _transition(rnn, theta, h, h_next, x, sigma, dh):
+def _step(rnn, theta, h, h_next, x, sigma, dh):
     r"""log N(h_{t+1}; f(h_t, x_t), sigma^2) dh, (G', G, N): rows are h_{t+1}, columns h_t."""
     s = np.abs(np.reshape(sigma, ()))
     z = (h_next[:, None, :, 0] - f(rnn, theta, h, x)[None, :, :, 0]) / s
@@ -109,7 +109,7 @@ def _grid(rnn, theta, X, sigma, points):
     dh = grid[1, 0, 0] - grid[0, 0, 0]
     nodes = [theta["h1"][:, None, :]] + [grid] * (len(X) - 1)
     ell = lambda t: rnn.emission.log_p(theta, nodes[t], X[t])
-    move = lambda t: _transition(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
+    move = lambda t: _step(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
     return len(X), ell, move
 
 
@@ -121,8 +121,8 @@ def _range(rnn, theta, X, s):
     for x in X[:-1]:
         means.append(f(rnn, theta, means[-1], x))
         variance.append(theta["W"][0, 0] ** 2 * variance[-1] + s**2)
-    reach = WIDTH * np.sqrt(max(s**2, *variance))
-    return min(m.min() for m in means) - reach, max(m.max() for m in means) + reach
+    far = WIDTH * np.sqrt(max(s**2, *variance))
+    return min(m.min() for m in means) - far, max(m.max() for m in means) + far
 
 
 def _enough(rnn, theta, X, s, points):

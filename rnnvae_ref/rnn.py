@@ -21,7 +21,7 @@ from rnnvae_ref.numerics import (
     plain_array, untraced,
 )  # fmt: skip
 
-MOST_LOG_S = 150  # beyond it squares and ratios of the emission's scale leave float64
+MOST_LOG_S = 150  # beyond it squares of the scale leave float64
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def one_particle(ell):
     if ell.shape[PARTICLES] != 1:
         L = ell.shape[PARTICLES]
         raise ValueError(f"Eqs. (1)-(16) are for one particle; here L = {L}: see Eqs. (17), (26)")
-    return np.reshape(ell, (ell.shape[0], math.prod(ell.shape[1:-2]), ell.shape[-1]))
+    return np.reshape(ell, (len(ell), math.prod(ell.shape[1:-2]), ell.shape[-1]))
 
 
 def initial_state(rnn, theta, N):
@@ -170,8 +170,8 @@ def prepare_unpadded(rnn, theta, X):
     r"""X, checked, where padding makes no sense: its sequences must be of one length."""
     filled, observed = prepare(rnn, theta, X)
     if not observed.all():
-        which = np.argmin(observed.all(axis=0))
-        raise ValueError(f"X must be without padding here; sequence {which} has some")
+        n = np.argmin(observed.all(axis=0))
+        raise ValueError(f"X must be without padding here; sequence {n} has some")
     return filled
 
 
@@ -196,11 +196,10 @@ def check_model(rnn, theta):
 def check_sigma(rnn, sigma, nonzero=False):
     r"""sigma is a finite number, or (D,) of them, other than 0 if `nonzero`; or ValueError."""
     value = untraced(sigma)
-    value = np.array(value, dtype=float) if isinstance(value, (int, float)) else value
+    value = np.array(value, float) if isinstance(value, (int, float)) else value
     check_array("sigma", value, [(), (rnn.hidden,)])
     if nonzero and not np.all(value != 0):
-        why = "those of a delta do not exist"
-        raise ValueError(f"sigma must not be 0 where densities of H are asked: {why}")
+        raise ValueError("sigma must not be 0: a delta has no density")
 
 
 def _check_eps(rnn, X, eps):

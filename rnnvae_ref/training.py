@@ -43,8 +43,8 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     is the caller's. Ctrl-C stops both, and `last` is good.
     """
     _check_inputs(objective, theta, X, rng, method, validate)
-    counts = {"steps": steps, "batch": batch, "every": every, "patience": patience}
-    for name, value in counts.items():
+    whole = {"steps": steps, "batch": batch, "every": every, "patience": patience}
+    for name, value in whole.items():
         check_count(name, value)
     check_number("step_size", step_size, LEAST)
     check_number("clip", clip, LEAST, finite=False)

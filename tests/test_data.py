@@ -57,9 +57,7 @@ def test_encode_and_decode_say_what_is_wrong():
             text.encode(lines)
     with pytest.raises(ValueError, match=r"'Q' in 'aQ' is not in the alphabet '\\nab'$"):
         text.encode(["aQ"])
-    with pytest.raises(
-        ValueError, match=r"'\\n' ends a sequence and must not be in one; got 'a\\nb'"
-    ):
+    with pytest.raises(ValueError, match=r"'\\n' ends a line and must not be in one; got 'a\\nb'"):
         text.encode(["a\nb"])
     for X in (np.array([1, 2]), np.array([[1.0]]), np.array([[3]]), np.array([[-2]]), [[1]]):
         with pytest.raises(ValueError, match=r"X must be \(T, N\) integers in 0\.\.2"):

@@ -152,7 +152,7 @@ def test_a_node_is_met_only_by_rounding():
 def test_densities_say_what_they_need():
     rnn, theta, X = random_model()
     _, H = noisy((rnn, theta, X))
-    with pytest.raises(ValueError, match="sigma must not be 0 where densities of H are asked"):
+    with pytest.raises(ValueError, match="sigma must not be 0: a delta has no density"):
         log_q(rnn, theta, X, H, 0.0, Normal())
     for wrong in (H[:, 0], H[1:], H[..., :1], H[:, :, :, :2]):
         for call in (
