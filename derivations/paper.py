@@ -94,7 +94,7 @@ class Page:
         rows = ""
         for parts in self.sections:
             rows += f'<tr><th colspan="4">{heading_link(parts[0])}</th></tr>'
-            for e in (paper.find(number(part)) for part in parts if number(part)):
+            for e in (paper.EQUATIONS[number(part) - 1] for part in parts if number(part)):
                 link = f'<a href="#eq-{e.number}">({e.number})</a>'
                 says, name = (f"<code>{escape(text)}</code>" for text in (e.says, e.name))
                 rows += cells(link, says, name, verdict(self.row(e)))
@@ -110,7 +110,7 @@ class Page:
             if part.level == 2:
                 html += headed(part, "h3")
             elif number(part):
-                html += self.spread(part, paper.find(number(part)))
+                html += self.spread(part, paper.EQUATIONS[number(part) - 1])
             elif equations_in(part):
                 html += f"<p>{heading_link(part)}</p>"
             else:

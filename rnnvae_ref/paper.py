@@ -277,12 +277,6 @@ PROPOSITIONS = (
 # fmt: on
 
 
-def find(number):
-    r"""Equation `number`, or ValueError."""
-    check_count("number", number, most=len(EQUATIONS))
-    return EQUATIONS[number - 1]
-
-
 def evaluate(case):
     r"""All 27 rows, then the propositions."""
     return [evaluated(s, case) for s in (*EQUATIONS, *PROPOSITIONS)]

@@ -38,7 +38,9 @@ def log_p_steps(rnn, theta, X, sigma, points=None):
         joint = a + ell(t)
         steps.append(log_sum_exp(joint, axis=0))
         filtered = joint - steps[-1]
-        _check_ends(filtered, t)
+        if t > 0 and np.max(untraced(filtered)[[0, -1]]) > np.log(TOLERANCE):
+            where = f"to the end of the grid, {WIDTH} standard deviations away"
+            raise ValueError(f"at step {t} the data push h {where}; use `kalman`")
         if t < T - 1:
             a = log_sum_exp(filtered + move(t), axis=1)
     return np.array(steps)
@@ -138,11 +140,3 @@ def _enough(rnn, theta, X, s, points):
         f"{MOST_WORK:.0e} entries: sigma, or the emission's scale, is small against that of h; "
         "try fewer sequences, `kalman`, or `enumeration` with gauss_hermite(n)"
     )
-
-
-def _check_ends(filtered, t):
-    r"""There must be no mass at the two ends of the grid."""
-    values = untraced(filtered)
-    if len(values) > 1 and max(values[0].max(), values[-1].max()) > np.log(TOLERANCE):
-        where = f"to the end of the grid, {WIDTH} standard deviations away"
-        raise ValueError(f"at step {t} the data push h {where}; use `kalman`")

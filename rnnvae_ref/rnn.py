@@ -39,9 +39,8 @@ class RNN:
     transition: str = "tanh"
 
     def __post_init__(self):
-        kinds = Categorical, Gaussian
-        wanted = "emission must be Categorical(...) or Gaussian(...)"
-        check(isinstance(self.emission, kinds), wanted, self.emission)
+        known = isinstance(self.emission, Categorical | Gaussian)
+        check(known, "emission must be Categorical(...) or Gaussian(...)", self.emission)
         check_count("hidden", self.hidden)
         check_count("particles", self.particles)
         known = self.transition in ("tanh", "linear")

@@ -10,7 +10,9 @@ import autograd.numpy as np
 from autograd import value_and_grad
 
 from rnnvae_ref.data import Series, Text
-from rnnvae_ref.numerics import LEAST, check, check_count, check_number, check_rng, plain_array
+from rnnvae_ref.numerics import (
+    LEAST, check, check_count, check_number, check_parameters, check_rng, plain_array,
+)  # fmt: skip
 
 
 @dataclass
@@ -68,9 +70,7 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
 
 def _check_inputs(objective, theta, X, rng, method, validate):
     check(isinstance(theta, dict) and theta, "theta must be a dict of float64 arrays", theta)
-    for key, value in theta.items():
-        fits = plain_array(value) and value.dtype == np.float64
-        check(fits, f"theta[{key!r}] must be a float64 array", value)
+    check_parameters(theta, dict.fromkeys(theta))
     fits = plain_array(X) and X.ndim in (2, 3) and X.size > 0
     advice = {Series: " (give s.X[s.train])", Text: " (give text.train)"}.get(type(X), "")
     check(fits, f"X must be an array (T, N) or (T, N, M), not empty{advice}", X)
@@ -86,8 +86,8 @@ def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
     r"""Adam (Kingma and Ba, 2015): m and v are running means of the gradient and of its square."""
     m = v = dict.fromkeys(theta, 0.0)
     for step in count():
-        at = partial(value_and_gradient, objective, theta, minibatch(X, batch, rng), rng)
-        value, g, why = _attempt(at, step)
+        part = minibatch(X, batch, rng)
+        value, g, why = value_and_gradient(objective, theta, part, rng, step)
         if watch(step, theta, value, g, why):
             break
         g = clipped(g, clip * len(X))
@@ -105,15 +105,15 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result):
     from scipy.optimize import minimize  # here, as its import is slow
 
     start, unpack = flatten(theta)
-    seed = int(rng.integers(2**63))
-    at = lambda x: value_and_gradient(objective, unpack(x), X, np.random.default_rng(seed))
-    good = trial = start, *at(start)  # the last step, and the last point tried
+    noise = partial(np.random.default_rng, int(rng.integers(2**63)))
+    at = lambda x, step: value_and_gradient(objective, unpack(x), X, noise(), step)[:2]
+    good = trial = start, *at(start, 0)  # the last step, and the last point tried
     if watch(0, theta, *good[1:]):
         return
 
     def loss(x):
         nonlocal trial
-        trial = x.copy(), *_attempt(partial(at, x), result.step + 1)[:2]
+        trial = x.copy(), *at(x, result.step + 1)
         if not _finite(*trial[1:]):  # a value so far uphill that x is refused
             g = flatten(good[2])[0]
             return abs(g @ (x - good[0])) - good[1], g
@@ -174,20 +174,10 @@ def _show(text):
         print(text, end="", file=sys.stderr, flush=True)
 
 
-def _attempt(evaluate, step):
-    r"""(value, gradient, None), or (nan, {}, why) where the objective refuses a theta that training
-    has come to; at step 0 it is the caller's, and the error, too.
+def value_and_gradient(objective, theta, X, rng, step):
+    r"""The mean of objective(theta, X, rng) over the sequences, its gradient, a dict, and None; or
+    nan, {} and why, where the objective refuses a theta. At step 0 the error is the caller's.
     """
-    try:
-        return *evaluate(), None
-    except ValueError as error:
-        if step == 0:
-            raise
-        return np.nan, {}, str(error)
-
-
-def value_and_gradient(objective, theta, X, rng):
-    r"""The mean of objective(theta, X, rng) over the sequences, and its gradient, a dict."""
 
     def mean(theta):
         nats = objective(theta, X, rng)
@@ -195,7 +185,12 @@ def value_and_gradient(objective, theta, X, rng):
         check(fits, f"objective must return one number per sequence, {X.shape[1:2]}", nats)
         return np.mean(nats)
 
-    return value_and_grad(mean)(theta)
+    try:
+        return *value_and_grad(mean)(theta), None
+    except ValueError as error:
+        if step == 0:
+            raise
+        return np.nan, {}, str(error)
 
 
 def minibatch(X, batch, rng):

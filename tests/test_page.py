@@ -228,7 +228,7 @@ def test_a_lost_heading_is_an_error(monkeypatch):
 
 @pytest.mark.parametrize(("number", "wanted"), [(5, "right"), (8, "right"), (17, "wrong")])
 def test_a_verdict_has_its_colour(number, wanted):
-    row = paper.evaluated(paper.find(number), paper.Case())
+    row = paper.evaluated(paper.EQUATIONS[number - 1], paper.Case())
     assert builder.verdict(row) == f'<span class="{wanted}">{row.verdict}</span>'
 
 
