@@ -102,6 +102,5 @@ def _log_ratio(rnn, theta, X, H, sigma, p, q):
 
 
 def _check_possible(log_q_H):
-    r"""No trajectory has probability 0 under q, or ValueError."""
     if not np.isfinite(untraced(log_q_H)).all():
         raise ValueError("H must come from q with this sigma; a trajectory has probability 0")

@@ -193,7 +193,6 @@ def check_path(path):
 
 
 def _read(path):
-    r"""The text of a UTF-8 file."""
     path = check_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file, and is a folder")
@@ -268,7 +267,6 @@ def _place(path, name, names):
 
 
 def _numbers(path, table, at, names, decimal):
-    r"""The columns `at` of all rows, (T, M) floats."""
     if len(table) < 4:
         raise ValueError(f"{path} must hold at least 4 rows of numbers; it has {len(table)}")
     values = np.array([[_number(fields[k], decimal) for k in at] for _, fields in table])

@@ -88,7 +88,6 @@ class Gaussian:
         check_number("min_scale", self.min_scale, least=0)
 
     def shapes(self, D):
-        r"""The parameters that depend on x, and their shapes."""
         M = self.dimensions
         return {"U": (M, D), "C": (D, M), "c": (M,), "log_s": (M,)}
 

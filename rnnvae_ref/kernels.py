@@ -68,7 +68,7 @@ def rollout(theta, X, noise, linear, /):
     phi is tanh, or the identity if `linear`.  theta: h1 (L, D) or (1, D), W, U, b;
     X (T, N) integers or (T, N, M);  noise (T-1, [S,] L, N, D) or None, axes of size 1 broadcast.
     """
-    h1, W = theta["h1"], theta["W"]
+    h1, W, U, b = (theta[key] for key in ("h1", "W", "U", "b"))
     front = () if noise is None else noise.shape[1:]
     H = np.empty((len(X), *np.broadcast_shapes(front, (len(h1), X.shape[1], len(W)))))
     H[0] = h1[:, None, :]
@@ -77,7 +77,9 @@ def rollout(theta, X, noise, linear, /):
     phi = np.positive if linear else np.tanh
     a = np.empty_like(rows[0])  # h W + x U + b
     for part in _blocks(len(after), a.size):
-        after[part] = _over(_drive(theta, X[part]), H)  # x U + b, which rows[t + 1] now holds
+        x = X[part]
+        drive = np.take(U, x.ravel(), axis=0) if x.ndim == 2 else x.reshape(-1, len(U)).dot(U)
+        after[part] = _over((drive + b).reshape(*x.shape[:2], -1), H)  # now in rows[t + 1], too
         for t in range(part.start, part.stop):
             np.add(rows[t].dot(W, a), rows[t + 1], a)
             phi(a, rows[t + 1])
@@ -119,14 +121,6 @@ def _rollout_vjp(g, H, args, argnums):
 
 
 _define(rollout, _rollout_vjp)
-
-
-def _drive(theta, X):
-    r"""x U + b of some steps, (T, N, D): a row of U for a symbol, a product for numbers."""
-    U, b = theta["U"], theta["b"]
-    if X.ndim == 2:
-        return np.take(U + b, X, axis=0)
-    return X.reshape(-1, len(U)).dot(U).reshape(*X.shape[:2], -1) + b
 
 
 def _add_drive_gradient(d, X, pi):

@@ -49,7 +49,6 @@ class Discrete:
         check(fits, wanted, (self.nodes, self.weights))
 
     def sample(self, rng, shape):
-        r"""Draws of eps."""
         check_rng(rng)
         return rng.choice(np.array(self.nodes), size=shape, p=self.weights)
 

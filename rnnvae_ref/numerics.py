@@ -154,9 +154,8 @@ def describe(value):
     if isinstance(value, onp.ndarray):
         kind = "an array" if plain_array(value) else f"a {type(value).__name__}"
         return f"{kind} of {value.dtype} with shape {value.shape}"
-    if value is None or isinstance(value, (Real, str)):
-        return f"{value!r:.60}"
-    return f"{type(value).__name__} {value!r:.60}"
+    plain = value is None or isinstance(value, (Real, str))
+    return f"{value!r:.60}" if plain else f"{type(value).__name__} {value!r:.60}"
 
 
 @contextmanager

@@ -72,7 +72,6 @@ class Equation:
 
     @property
     def line(self):
-        r"""The line at which the function begins."""
         return inspect.getsourcelines(self.function)[1]
 
     def sources(self):
