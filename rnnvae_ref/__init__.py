@@ -35,8 +35,7 @@ The paper's letters and ours:
     V, M     symbols, visible dimensions                    eps, sigma  noise and its scale
     ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays
 
-DEPARTS in a docstring: not true as printed in the paper.
-"""
+DEPARTS in a docstring: not true as printed in the paper."""
 
 __version__ = "0.2.0"
 

@@ -1,7 +1,6 @@
 r"""`python -m rnnvae_ref` evaluates the paper; with a number, one equation.
 
-Exit code 1 where a verdict is not the documented one, and all was printed.
-"""
+Exit code 1 where a verdict is not the documented one, and all was printed."""
 
 import argparse
 import json

@@ -4,9 +4,7 @@ Particle l is a model of its own, with its own h_1^l and all else shared; Eq. (1
 the equal-weight mixture of these L models. With P noise paths for one particle there are P^L for
 all together, so this is for small T, D, L. Every line takes (rnn, theta, X, sigma, p, q) with the
 discrete noise laws p of the model and q of the inference, on the same nodes; all but (22) and
-`jensen` give log p(X), nats per sequence, (N,). X without padding and sigma other than 0, but for
-(18) and (25).
-"""
+`jensen` give log p(X), nats, (N,). X without padding; sigma other than 0, but for (18) and (25)."""
 
 from dataclasses import replace
 
@@ -46,8 +44,7 @@ def eq20(rnn, theta, X, sigma, p, q):
 def eq21(rnn, theta, X, sigma, p, q):
     r"""Eq. (21).  = (1/L) sum_l integral dH ratio_l q(H_l|X) prod_{l'!=l} q(H_l'|X).
 
-    H = {H_1 .. H_L}: the sum is over all joint paths.
-    """
+    H = {H_1 .. H_L}: the sum is over all joint paths."""
     log_ratio, log_q_l = joint_tables(rnn, theta, X, sigma, p, q)
     others = np.sum(log_q_l, axis=0) - log_q_l  # l' != l
     return log_mean_exp(log_sum_exp(log_ratio + log_q_l + others, axis=1), axis=0)
@@ -82,10 +79,7 @@ def eq25(rnn, theta, X, sigma, p, q):
 
 
 def eq26(rnn, theta, X, sigma, p, q):
-    r"""Eq. (26).  = log E_q(H|X)[ (1/L) sum_l p(H_l, X) / q(H_l|X) ], an equality.
-
-    `particles` has what one trains.
-    """
+    r"""Eq. (26).  = log E_q(H|X)[ (1/L) sum_l p(H_l, X) / q(H_l|X) ], an equality."""
     log_ratio, log_q_l = joint_tables(rnn, theta, X, sigma, p, q)
     q_H = np.exp(np.sum(log_q_l, axis=0))
     top = np.max(untraced(log_ratio), axis=(0, 1))  # exp of it may be too large or small

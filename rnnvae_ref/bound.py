@@ -6,8 +6,7 @@ E_q(H|X)[.] is a mean over trajectories H (T, S, 1, N, D):
     exact:  eps, log_w = enumeration.paths(q, T, D);  H = F(rnn, theta, X, eps, sigma)
 
 In Eqs. (11) and (12) p and q are the noise laws of p(H, X) and of q(H|X); (13) has p only. Per
-sequence in nats, (N,); E_q(X)[.] is `np.mean`. X may be padded in Eqs. (9) and (15) only.
-"""
+sequence in nats, (N,); E_q(X)[.] is `np.mean`. X may be padded in Eqs. (9) and (15) only."""
 
 import autograd.numpy as np
 
@@ -22,8 +21,7 @@ from rnnvae_ref.rnn import F, prepare
 def log_evidence(rnn, theta, X, sigma, law):
     r"""Eq. (9).  log p(X) by the chain rule, nats, (N,).
 
-    Each x_t is scored by its predictive, which is exact by filtering the paths of a discrete law.
-    """
+    Each x_t is scored by its predictive, exact by filtering the paths of a discrete law."""
     return log_p(rnn, theta, X, sigma, law)
 
 
@@ -38,8 +36,7 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (11).  log E_q(H|X)[ p(H, X) / q(H|X) ], nats, (N,), for noise laws p (model) and q.
 
     Exact with all paths and their `log_w`. From a sample it is random: its mean is <= log p(X), a
-    single value may be above. Where q = 0 and p > 0, (11) is less than (10).
-    """
+    single value may be above. Where q = 0 and p > 0, (11) is less than (10)."""
     log_ratio = _log_ratio(rnn, theta, X, H, sigma, p, q)
     if log_w is None:
         return log_mean_exp(log_ratio, axis=0)
@@ -50,9 +47,8 @@ def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
 def jensen(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (12), the ELBO of any q.  E_q(H|X)[ log( p(H, X) / q(H|X) ) ] <= (11), nats, (N,).
 
-    Both rows of the paper: "Jensen's inequality", and (12), where p and q are products over t.
-    Arguments as in `log_importance`.
-    """
+    Both rows of the paper: "Jensen's inequality", and (12) with its products over t; arguments as
+    in `log_importance`."""
     return weighted_mean(_log_ratio(rnn, theta, X, H, sigma, p, q), log_w)
 
 
@@ -61,8 +57,7 @@ def factorised(rnn, theta, X, H, sigma, p, log_w=None):
 
     E_q[ log ( prod_t p(h_t|h_{t-1},x_{t-1}) p(x_t|h_t) / prod_t p(h_t|h_{t-1},x_{t-1}) ) ]. The
     factors of the dynamics run over t = 2..T, those of the emission over t = 1..T. Eq. (6) makes
-    the two products over the dynamics equal, so they cancel, which gives Eq. (14).
-    """
+    the two products over the dynamics equal, so they cancel, which gives Eq. (14)."""
     dynamics = np.sum(log_p_h_steps(rnn, theta, X, H, sigma, p), axis=TIME)
     emissions = np.sum(log_p_x_steps(rnn, theta, X, H), axis=TIME)
     inference = np.sum(log_q_steps(rnn, theta, X, H, sigma, p), axis=TIME)
@@ -73,8 +68,7 @@ def factorised(rnn, theta, X, H, sigma, p, log_w=None):
 def K(rnn, theta, X, H, log_w=None):
     r"""Eq. (14).  K = E_q(H|X)[ sum_t log p(x_t | h_t) ], nats, (N,), if H is from q of Eq. (6).
 
-    The plain formula; `noise.K_noise`, Eq. (16), is the same and fast.
-    """
+    The plain formula; `noise.K_noise`, Eq. (16), is the same and fast."""
     ell = log_p_x_steps(rnn, theta, X, H)  # (T, S, N)
     return weighted_mean(np.sum(ell, axis=TIME), log_w)
 
@@ -82,9 +76,7 @@ def K(rnn, theta, X, H, log_w=None):
 def K_delta(rnn, theta, X):
     r"""Eq. (15).  K for noise-free dynamics: H = F(X), then sum_t log p(x_t | h_t), nats, (N,).
 
-    A plain loop, slow on purpose: it uses none of the kernels of `log_likelihood`, so that
-    (5) = (15) is a statement that can fail.
-    """
+    A plain loop without the kernels of `log_likelihood`, so that (5) = (15) can fail."""
     filled, observed = prepare(rnn, theta, X)
     H = F(rnn, theta, X)[:, None]  # one trajectory, so one sample
     ell = log_p_x_steps(rnn, theta, filled, H)[:, 0]

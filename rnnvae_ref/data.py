@@ -1,8 +1,7 @@
 r"""q(X): sequences of symbols (`Text`) and series of numbers (`Series`).
 
 The split into train, validation and test is the same at each call: lines are split at random, all
-else in its order. The files, and `SOURCES.md` about them, are in `rnnvae_ref/datasets/`.
-"""
+else in its order. The files, and `SOURCES.md` about them, are in `rnnvae_ref/datasets/`."""
 
 import csv
 from dataclasses import dataclass
@@ -25,8 +24,7 @@ DECIMALS = {".": str.maketrans("_", "?"), ",": str.maketrans("_.,", "??.")}
 class Text:
     r"""Sequences of symbols. train, validation, test: (T, N) integers, -1 after an end, or None if
     the text comes from `load`;  alphabet[v] is symbol v;  lines: True if each sequence is a line
-    and ends with the end symbol, False for pieces of a running text.
-    """
+    and ends with the end symbol, False for pieces of a running text."""
 
     alphabet: str
     train: np.ndarray = None
@@ -36,8 +34,7 @@ class Text:
 
     def encode(self, lines, end=None):
         r"""A list of strings to (T, N) integers. end: add the end symbol, by default to lines, but
-        not (False) to the beginning of a line that `sample(prefix=...)` shall continue.
-        """
+        not (False) to the beginning of a line that `sample(prefix=...)` shall continue."""
         strings = isinstance(lines, (list, tuple)) and all(isinstance(s, str) for s in lines)
         check(strings, "lines must be a list of strings", lines)
         check(isinstance(end, (bool, type(None))), "end must be True, False or None", end)
@@ -70,8 +67,7 @@ class Series:
     r"""One long sequence. X (T, 1, M), standardised by its training part; the parts are slices.
 
     log_likelihood_steps(rnn, theta, s.X)[s.test] scores the test part given all its past. mean,
-    scale (M,) are in the units of the file: there a score, a step, is less by the sum of log scale.
-    """
+    scale (M,) are in the file's units: there a score, a step, is less by the sum of log scale."""
 
     X: np.ndarray
     train: slice
@@ -98,8 +94,7 @@ def characters(path, alphabet="file"):
     r"""Text of your own: a UTF-8 file, a sequence a line, blank lines skipped; split 70 : 15 : 15.
 
     alphabet: "file", all symbols of the file; "train", those of the training part, where any other
-    is an error; or a string of all symbols. A million short lines take about 10 s and half a GB.
-    """
+    is an error; or a string of all symbols. A million short lines take about 10 s and half a GB."""
     lines = [line for line in _read(path).split(END) if line.strip()]
     return _text(path, lines, alphabet)
 
@@ -107,8 +102,7 @@ def characters(path, alphabet="file"):
 def text(path, length):
     r"""Running text of your own: a UTF-8 file in pieces of `length` symbols, line ends among them.
 
-    Split 70 : 15 : 15 in order; a rest is dropped. A model begins each piece at h_1 anew.
-    """
+    Split 70 : 15 : 15 in order; a rest is dropped. A model begins each piece at h_1 anew."""
     check_count("length", length)
     symbols = _read(path)
     starts = range(0, len(symbols) - length + 1, length)
@@ -131,8 +125,7 @@ def series(path, columns, split=(0.5, 0.7), *, header=True, delimiter=None, deci
     default the first of tab, ; | , and blank that splits the first two lines;  decimal: "." or ",";
     rows: a slice of the rows that are wanted.
     ValueError names the first row of another length or with an open quote, and the first lines,
-    eight at most, where a value is missing or not a finite number.
-    """
+    eight at most, where a value is missing or not a finite number."""
     columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
     check(columns, "columns must name at least one column", columns)
     check(isinstance(header, bool), "header must be True or False", header)
@@ -188,7 +181,7 @@ def windows(X, length):
 
 def check_path(path):
     r"""The name of a file as a Path, or ValueError."""
-    check(isinstance(path, (str, PathLike)), "path must be the name of a file", path)
+    check(isinstance(path, (str, PathLike)), "path must name a file", path)
     return Path(path)
 
 
@@ -277,9 +270,9 @@ def _numbers(path, table, at, names, decimal):
         k = at[finite[gaps[0]].argmin()]
         field = table[gaps[0]][1][k]
         raise ValueError(
-            f"{path}, line {where}: column {names[k]!r} must hold a finite number; "
-            f"got {repr(field) if field else 'nothing'}; cut the series with rows=slice(a, b), or "
-            "join its parts with data.pad; a decimal comma needs decimal=',' (or --decimal ,)"
+            f"{path}, line {where}: column {names[k]!r} must hold a finite number"
+            f"; got {repr(field) if field else 'nothing'}; cut the series with rows=slice(a, b), or"
+            " join its parts with data.pad; a decimal comma needs decimal=',' (or --decimal ,)"
         )
     return values
 

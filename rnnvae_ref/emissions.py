@@ -1,7 +1,6 @@
 r"""p(x_t | h_t), the second distribution of Section 1.1. An emission owns all that knows what x is.
 
-`log_p` is the plain formula; `table` is the same for whole trajectories, fast.
-"""
+`log_p` is the plain formula; `table` is the same for whole trajectories, fast."""
 
 from dataclasses import dataclass
 
@@ -19,8 +18,7 @@ from rnnvae_ref.numerics import (
 class Categorical:
     r"""p(x | h) = softmax(h C + c)[x] over `symbols` symbols 0..V-1.
 
-    X is (T, N) integers, -1 after a sequence's end.
-    """
+    X is (T, N) integers, -1 after a sequence's end."""
 
     symbols: int
 
@@ -77,8 +75,7 @@ class Gaussian:
     r"""p(x | h) = N(x; h C + c, diag(s^2)) in M = `dimensions`, s = min_scale + exp(log_s).
 
     X is (T, N, M) floats, NaN in every coordinate after a sequence's end. A `min_scale` above 0 is
-    needed where values repeat: without it the likelihood is unbounded.
-    """
+    needed where values repeat: without it the likelihood is unbounded."""
 
     dimensions: int = 1
     min_scale: float = 0.0
@@ -157,8 +154,7 @@ def _check(emission, theta, h):
 
 def _filled(X, bad, observed, wanted):
     r"""X with 0 for its padding, and the mask `observed`; or ValueError names what comes first: a
-    value that is bad, an empty sequence, a gap.
-    """
+    value that is bad, an empty sequence, a gap."""
     if bad.any():
         t, n = np.argwhere(bad)[0][:2]
         raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")

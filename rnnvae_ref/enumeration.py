@@ -1,8 +1,7 @@
 r"""Ground truth: under a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths.
 
 Exact up to rounding, no Monte Carlo. Values can be differentiated in theta and sigma. Nothing here
-comes from `likelihood` or `bound`: it checks them, but for (9), which is `log_p`.
-"""
+comes from `likelihood` or `bound`: it checks them, but for (9), which is `log_p`."""
 
 import autograd.numpy as np
 
@@ -17,8 +16,7 @@ def paths(law, T, D):
     r"""Every noise path of T - 1 steps in D dimensions: P = n^((T-1) D) for a law of n nodes.
 
     Returns eps (T-1, P, 1, 1, D) and log weights (P,). Raises ValueError where P would exceed 2^18,
-    or the law has no nodes (`laws.gauss_hermite(n)` can replace `Normal`).
-    """
+    or the law has no nodes (`laws.gauss_hermite(n)` can replace `Normal`)."""
     check_law("law (or p, q)", law, (Discrete,))
     check_count("T", T)
     check_count("D", D)
@@ -63,8 +61,7 @@ def log_path_posterior(rnn, theta, X, sigma, law):
 def kl_q_posterior(rnn, theta, X, sigma, law):
     r"""KL( q(H|X) || p(H|X) ) for q of Eq. (6), nats per sequence, (N,).
 
-    It is the gap log p(X) - K, and 0 where Eq. (8) holds.
-    """
+    It is the gap log p(X) - K, and 0 where Eq. (8) holds."""
     _, log_w = model_paths(rnn, theta, X, law)
     log_ratio = log_w[:, None] - log_path_posterior(rnn, theta, X, sigma, law)
     return weighted_mean(log_ratio, log_w)

@@ -35,8 +35,7 @@ def two_steps(x):
 def counterexample():
     r"""Two-point noise of sigma = 0.1 raises K from -3.513 to -2.520: noise-free is not always
     optimal. Without noise h_2 = 0, so h_3 = tanh(100 h_2 - 5) = -1, on the wrong side for x_3 = 1;
-    half of the noisy h_2 cross the threshold of 0.05 and predict x_3 well.
-    """
+    half of the noisy h_2 cross the threshold of 0.05 and predict x_3 well."""
     theta = {"h1": [[0.0]], "W": [[100.0]], "U": [[0.0], [5.0]], "b": [-5.0]}
     theta |= {"C": [[0.0, 2.0]], "c": [0.0, 0.0]}
     return RNN(Categorical(2), 1), _arrays(theta), np.array([[1], [0], [1]])

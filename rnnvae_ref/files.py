@@ -19,8 +19,7 @@ SERIES = "data.X", "data.mean", "data.scale", "data.split"
 def save(path, rnn, theta, data=None):
     r"""Write rnn, theta and the alphabet of a `Text`, or a whole `Series`, to a .npz file.
 
-    data: the text or series that theta was trained on. A save that fails leaves the old file.
-    """
+    data: the text or series that theta was trained on. A save that fails leaves the old file."""
     check_model(rnn, theta)
     if not check_path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: its folder does not exist")
@@ -34,8 +33,7 @@ def save(path, rnn, theta, data=None):
 def load(path, rnn=None, data=None):
     r"""What `save` wrote: (rnn, theta, data), without the lines of a text; or ValueError.
 
-    rnn, data: what the file must match; of data the alphabet, or mean and scale.
-    """
+    rnn, data: what the file must match; of data the alphabet, or mean and scale."""
     with open(check_path(path), "rb") as file, _naming(path):
         arrays = _opened(file)
         fields = json.loads(str(arrays["rnn"]))
@@ -66,7 +64,7 @@ def _opened(file):
     r"""The arrays, not read yet, and no longer than the file: `save` compresses none."""
     for member in zipfile.ZipFile(file).infolist():
         if member.compress_type != zipfile.ZIP_STORED or member.comment or member.extra:
-            raise ValueError("it is compressed, or has comments, which hide arrays")
+            raise ValueError("it is compressed or has comments that hide arrays")
     file.seek(0)
     return np.load(file, allow_pickle=False)
 

@@ -3,8 +3,7 @@ r"""Section 2.1: the inference model, Eqs. (6)-(8).
 Without noise q(H|X) is a delta and has no density, so here the dynamics has noise:
 h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. The distribution of eps_t is the noise *law*. p and q are
 one function of the law, `log_p_h_steps`: Eq. (6) is q with the model's own law. sigma -> 0 gives
-the deltas of Eqs. (1)-(2).
-"""
+the deltas of Eqs. (1)-(2)."""
 
 import autograd.numpy as np
 
@@ -16,9 +15,8 @@ from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 def log_p_h_steps(rnn, theta, X, H, sigma, law):
     r"""log p(h_t | h_{t-1}, x_{t-1}), Eq. (1) with noise, for t = 2..T, nats, (T-1, S, N).
 
-    X without padding;  H (T, S, 1, N, D);  sigma other than 0.  A density if the law is `Normal`,
-    a probability if it is `Discrete`.
-    """
+    X without padding;  H (T, S, 1, N, D);  sigma other than 0.  A density for `Normal` noise, a
+    probability for `Discrete`."""
     X = _prepare(rnn, theta, X, H)
     check_sigma(rnn, sigma, nonzero=True)
     check_law("law (or p, q)", law)
@@ -60,8 +58,7 @@ def log_posterior(rnn, theta, X, H, sigma, law, evidence):
 
     evidence: log p(X), (N,), for the same sigma and law, as from `enumeration.log_p`. At
     H = F(X, eps, sigma), log_posterior - log_q tends to 0 as sigma -> 0.
-    DEPARTS: with noise they differ, unless prod_t p(x_t|h_t) is the same for all trajectories.
-    """
+    DEPARTS: with noise they differ, unless prod_t p(x_t|h_t) is the same for all trajectories."""
     joint = log_joint(rnn, theta, X, H, sigma, law)
     check_array("evidence", evidence, [joint.shape[1:]])
     return joint - evidence

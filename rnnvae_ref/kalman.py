@@ -6,8 +6,7 @@ r"""Ground truth for linear dynamics with Gaussian emissions and noise, any D: t
 
 as row vectors, P_1 = 0 unless given. A state-space model without the arrow from x_t to h_{t+1} has
 U = 0. Covariances do not depend on the data, so one recursion serves the whole batch.
-Differentiable in theta and sigma. X without padding; one particle.
-"""
+Differentiable in theta and sigma. X without padding; one particle."""
 
 import autograd.numpy as np
 
@@ -23,8 +22,7 @@ MOST_STATES = 4000
 def log_p(rnn, theta, X, sigma, P1=None):
     r"""log p(X), nats per sequence, (N,).
 
-    sigma: () or (D,), 0 allowed;  P1: (D, D) covariance of h_1, 0 by default.
-    """
+    sigma: () or (D,), 0 allowed;  P1: (D, D) covariance of h_1, 0 by default."""
     return np.sum(log_p_steps(rnn, theta, X, sigma, P1), axis=TIME)
 
 
@@ -48,8 +46,7 @@ def filtered(rnn, theta, X, sigma, P1=None):
 def K(rnn, theta, X, sigma, P1=None):
     r"""Eq. (16), exactly: K(sigma) = K(0) - `penalty`, nats per sequence, (N,).
 
-    A parabola in sigma, for any P_1, if K(0) has the same P_1.
-    """
+    A parabola in sigma, for any P_1, if K(0) has the same P_1."""
     X = prepare_unpadded(rnn, theta, X)
     at_zero = np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)
     return at_zero - penalty(rnn, theta, len(X), sigma, P1)
@@ -58,8 +55,7 @@ def K(rnn, theta, X, sigma, P1=None):
 def penalty(rnn, theta, T, sigma, P1=None):
     r"""K(0) - K(sigma) = (1/2) sum_t tr(S^-1 C' P_t C), nats, the same for any data.
 
-    P_{t+1} = W' P_t W + diag(sigma^2).
-    """
+    P_{t+1} = W' P_t W + diag(sigma^2)."""
     Q, P = _Q_and_P1(rnn, theta, sigma, P1)
     check_count("T", T, most=100_000)
     W = theta["W"]
@@ -78,8 +74,7 @@ def kl_q_posterior(rnn, theta, X, sigma):
     q of h_2 .. h_T in one row is normal with covariance V; p has precision V^-1 + R, where R is
     from the emissions. With g the slope of log p(X|H) at the mean of q, which is F(X):
 
-        KL = (1/2) [ tr(V R) - log det(1 + V R) + g (1 + V R)^-1 V g' ]
-    """
+        KL = (1/2) [ tr(V R) - log det(1 + V R) + g (1 + V R)^-1 V g' ]"""
     Q, _ = _Q_and_P1(rnn, theta, sigma)
     X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma, nonzero=True)
@@ -100,8 +95,7 @@ def kl_q_posterior(rnn, theta, X, sigma):
 
 def _filter(rnn, theta, X, sigma, P1):
     r"""Of x_t given x_<t: innovations d (T, N, M), covariances V (T, M, M), gains (T, M, D); of h_t
-    given x_<t: means and covariances.
-    """
+    given x_<t: means and covariances."""
     X = prepare_unpadded(rnn, theta, X)
     P, V, gain = _riccati(rnn, theta, len(X), *_Q_and_P1(rnn, theta, sigma, P1))
     W, C = theta["W"], theta["C"]

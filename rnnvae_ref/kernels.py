@@ -11,8 +11,7 @@ hand, but for the softmax in `numerics`; `derivations/kernels.md` derives them. 
 
 Arguments are positional because autograd does not trace keywords. Three kernels take theta whole:
 each array that autograd takes out of a dict costs as much as several steps of a small recurrence.
-`rollout` and `log_categorical` work in blocks of steps, to stay in the cache.
-"""
+`rollout` and `log_categorical` work in blocks of steps, to stay in the cache."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -66,8 +65,7 @@ def rollout(theta, X, noise, linear, /):
         H[t] = phi(H[t-1] @ W + U[X[t-1]] + b) + noise[t-1]      # x @ U for numbers
 
     phi is tanh, or the identity if `linear`.  theta: h1 (L, D) or (1, D), W, U, b;
-    X (T, N) integers or (T, N, M);  noise (T-1, [S,] L, N, D) or None, axes of size 1 broadcast.
-    """
+    X (T, N) integers or (T, N, M);  noise (T-1, [S,] L, N, D) or None, axes of size 1 broadcast."""
     h1, W, U, b = (theta[key] for key in ("h1", "W", "U", "b"))
     front = () if noise is None else noise.shape[1:]
     H = np.empty((len(X), *np.broadcast_shapes(front, (len(h1), X.shape[1], len(W)))))
@@ -95,8 +93,7 @@ def _rollout_vjp(g, H, args, argnums):
                          dW += h_{t-1}.T @ pi_t;  dU, db from pi_t;  dnoise_t = lambda_t
         dh1 = lambda_1
 
-    The sums over t are taken a block of steps at a time.
-    """
+    The sums over t are taken a block of steps at a time."""
     theta, X, noise, linear = args
     after = H[1:]
     d = _zeros_like(theta)
@@ -128,8 +125,7 @@ def _add_drive_gradient(d, X, pi):
 
         for x, row in zip(X, pi):  d["U"][x] += row
 
-    but sorted by symbol, so that the rows of each stand together and are summed in one call.
-    """
+    but sorted by symbol, so that the rows of each stand together and are summed in one call."""
     pi = _sum_to((*X.shape[:2], pi.shape[-1]), pi).reshape(-1, pi.shape[-1])
     d["b"] += pi.sum(axis=0)
     if X.ndim == 3:
@@ -147,8 +143,7 @@ def log_categorical(theta, H, X, kept, /):
     r"""log p(x_t | h_t) = z[x_t] - log sum_v exp z[v], logits z = h_t C + c: (T, [S,] L, N).
 
     theta: C (D, V), c (V,);  H (T, [S,] L, N, D);  X (T, N) integers in 0..V-1;  kept: a list that
-    receives exp z and its sum, block by block, for the derivative, or None.
-    """
+    receives exp z and its sum, block by block, for the derivative, or None."""
     C, c = theta["C"], theta["c"]
     ell = np.empty(H.shape[:-1])
     for part, rows, symbols in _parts(H, X, len(c)):
@@ -187,8 +182,7 @@ def log_gaussian(theta, H, X, min_scale, kept, /):
     r"""log N(x_t; h_t C + c, diag(s^2)), s = min_scale + exp(log_s): (T, [S,] L, N).
 
     theta: C (D, M), c, log_s (M,);  H (T, [S,] L, N, D);  X (T, N, M);  kept: a list that receives
-    z = (x - mean) / s for the derivative, or None.
-    """
+    z = (x - mean) / s for the derivative, or None."""
     C = theta["C"]
     s = min_scale + np.exp(theta["log_s"])
     mean = H.reshape(-1, len(C)).dot(C).reshape(*H.shape[:-1], -1)  # less c
@@ -223,8 +217,7 @@ def log_forward(ell, logit_rho, /):
     r"""log p(x_t | x_<t) of the sticky mixture, (T, ..., N), from ell (T, ..., L, N).
 
     The index z_1 is uniform; z_t = z_{t-1} with probability rho, else it is drawn anew. In logs: a
-    particle that lies hundreds of nats behind may come back.  logit_rho (), -inf and inf allowed.
-    """
+    particle that lies hundreds of nats behind may come back.  logit_rho (), infinite allowed."""
     return forward(ell, logit_rho)[0]
 
 
@@ -248,8 +241,7 @@ def _log_forward_vjp(g, steps, args, _):
         b_t = u_t + (g_t - sum_l u_t) w_t,   u_{t-1} = k_{t-1} b_t
 
     For g = 1 that is the backward pass of forward-backward, and b_t the smoothed posterior over
-    particles. The gradient for logit_rho is sum_t sum_l b_{t+1} ((1 - rho) k_t - rho (1 - k_t)).
-    """
+    particles. The gradient for logit_rho is sum_t sum_l b_{t+1} ((1 - rho) k_t - rho (1 - k_t))."""
     ell, logit_rho = args
     log_rho = log_sigmoid(logit_rho)
     rho = np.exp(log_rho)

@@ -1,7 +1,5 @@
-r"""The law of the noise eps: `Normal`, or `Discrete`, under which all noise paths can be listed.
-
-Coordinates and steps are independent.
-"""
+r"""The law of the noise eps, independent over coordinates and steps: `Normal`, or `Discrete`, under
+which all noise paths can be listed."""
 
 from dataclasses import dataclass
 
@@ -56,8 +54,7 @@ class Discrete:
         r"""Log probability of h = f + sigma * eps, over all coordinates; -inf if eps is no node.
 
         rounding: how far eps, computed back from h, may be off. ValueError where two nodes are
-        closer than 4 (1e-6 + rounding).
-        """
+        closer than 4 (1e-6 + rounding)."""
         slack = 1e-6 + rounding
         if slack > 0.25 * np.diff(np.sort(self.nodes)).min(initial=np.inf):
             wanted = "sigma, or the gap between the nodes, must be larger to tell them apart"

@@ -2,8 +2,7 @@ r"""Section 1.2: training by maximum likelihood, Eqs. (3)-(5).
 
 Every objective gives one number per sequence, (N,), in nats; E_q(X)[.] is then `np.mean`. `fit`
 searches for the argmax of Eqs. (3)-(5), and may end in a local one. The paper's argmax does not
-name h_1; h_1 is a parameter, so `fit` learns it, too.
-"""
+name h_1; h_1 is a parameter, so `fit` learns it, too."""
 
 import autograd.numpy as np
 
@@ -15,8 +14,7 @@ def log_p_X(rnn, theta, X):
     r"""Eq. (3).  log p(X) = sum_t log p(x_t | x_1 .. x_{t-1}) without noise, nats, (N,).
 
     By the chain rule: h_t is computed from x_1 .. x_{t-1}, x_t is scored, and h_{t+1} follows from
-    h_t and x_t. A plain loop without kernels; `log_likelihood` uses them.
-    """
+    h_t and x_t. A plain loop without kernels; `log_likelihood` uses them."""
     X, observed = prepare(rnn, theta, X)
     h = initial_state(rnn, theta, X.shape[1])
     total = 0.0
@@ -32,8 +30,7 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories
     by `eps` (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as
     `enumeration.paths` and `enumeration.log_path_posterior` do.
-    DEPARTS from "true log likelihood in Eq. (4)", Section 3: with noise (4) >= (3), the true one.
-    """
+    DEPARTS from Section 3, "true log likelihood in Eq. (4)": with noise (4) >= log p(X)."""
     if (log_w is None) != (eps is None):
         raise ValueError("log_w weighs eps by the posterior: give eps, sigma, log_w, or none")
     ell = one_particle(table(rnn, theta, X, eps, sigma))

@@ -3,8 +3,7 @@ r"""Section 2.3: noise in the hidden dynamics, Eq. (16), and when it helps.
 h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. K is then a function of sigma and of draws eps that come
 from outside, so its gradient in sigma is autograd's. "Often, noise-free dynamics is optimal w.r.t.
 K" is a statement about K: the exact log p(X) (`enumeration`, `quadrature`, `kalman`) may prefer
-sigma > 0 on the same data, and at fixed parameters K may, too (`examples.counterexample`).
-"""
+sigma > 0 on the same data, and at fixed parameters K may, too (`examples.counterexample`)."""
 
 import autograd.numpy as np
 
@@ -19,8 +18,7 @@ def K_noise(rnn, theta, X, eps, sigma, log_w=None):
     h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t.  eps (T-1, S, 1, N, D), its N may be 1: S draws, or
     with `log_w` (S,) every path of `enumeration.paths`.  sigma: a number, (D,), or theta["sigma"]
     to learn it. Learn sigma itself, not its logarithm: under a symmetric law the sign does not
-    matter, and the gradient in log sigma vanishes like sigma^2.
-    """
+    matter, and the gradient in log sigma vanishes like sigma^2."""
     return weighted_mean(_per_draw(rnn, theta, X, eps, sigma), log_w)
 
 
@@ -36,8 +34,7 @@ def best_path(rnn, theta, X, sigma, law):
 
     A maximum is at least the average: mean_n sum_t log p(x_t | h_t) >= mean_n K(sigma). A fixed
     path is a time-dependent offset of f, so for every family of dynamics that is closed under such
-    offsets, noise-free is optimal with respect to K.
-    """
+    offsets, noise-free is optimal with respect to K."""
     eps, _ = model_paths(rnn, theta, X, law)
     per_path = np.mean(_per_draw(rnn, theta, X, eps, sigma), axis=-1)
     return eps[:, [np.argmax(per_path)]]

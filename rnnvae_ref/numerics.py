@@ -60,16 +60,14 @@ def increments(a):
 def draw(u, p):
     r"""The index k with p_0 + .. + p_{k-1} <= u < p_0 + .. + p_k: a draw from p if u is uniform.
 
-    u (...) in [0, 1), p (..., K) probabilities. The last index takes what rounding leaves.
-    """
+    u (...) in [0, 1), p (..., K) probabilities. The last index takes what rounding leaves."""
     return np.sum(u[..., None] >= np.cumsum(p, axis=-1)[..., :-1], axis=-1)
 
 
 def weighted_mean(a, log_w=None):
     r"""E[a] = sum_s w_s a_s, (..., S, N) -> (..., N). Without `log_w` it is the mean of a sample.
 
-    log_w: (S,), or (S, N) where each sequence has its own weights.
-    """
+    log_w: (S,), or (S, N) where each sequence has its own weights."""
     if log_w is None:
         return np.mean(a, axis=-2)
     check_log_weights(log_w, a.shape[-2:])
@@ -106,11 +104,11 @@ def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
     value = untraced(value)
     value = value.item() if plain_array(value) and value.ndim == 0 else value
     real = isinstance(value, Real) and not isinstance(value, bool)
-    fits = real and least <= value <= most and (not finite or math.isfinite(value))
+    ok = real and least <= value <= most and (not finite or math.isfinite(value))
     wanted = "a finite number" if finite else "a number, not nan"
     wanted += "" if least == -math.inf else f", {least:g} or larger"
     wanted += "" if most == math.inf else f", {most:g} or smaller"
-    check(fits, f"{name} must be {wanted}", value)
+    check(ok, f"{name} must be {wanted}", value)
 
 
 def check_array(name, value, shapes=None):

@@ -2,8 +2,7 @@ r"""The paper as data: 27 equations, each with function, check and test, some wi
 
 A check evaluates its equation exactly on a small model (`Case`; for 17 and 27 `two_steps`). It
 returns the two sides that the paper's relation joins. A density of a delta is read as the limit
-sigma -> 0.
-"""
+sigma -> 0."""
 
 import inspect
 from collections.abc import Callable
@@ -90,8 +89,7 @@ def proposition(number, says, block, check, relation="="):
 class Case:
     r"""The small model, with one particle and with two: data, all noise paths, their trajectories.
 
-    emission: "categorical" or "gaussian";  seed: of parameters and data.
-    """
+    emission: "categorical" or "gaussian";  seed: of parameters and data."""
 
     emission: str = "categorical"
     seed: int = 0

@@ -13,8 +13,7 @@ DEPARTS: (27) does not follow from (26), because the mean over particles is betw
 product over t. Without noise each is the exact log likelihood of a normalised model; those of (26)
 and (17) differ, and neither bounds the other. Their `_steps`, (T, N), are log p(x_t | x_<t), where
 x_<t is x_1 .. x_{t-1}. With noise each is a mean, E_q(H|X)[.], over S draws eps (T-1, S, L, N, D),
-or exact with `log_w`. Nats per sequence, (N,).
-"""
+or exact with `log_w`. Nats per sequence, (N,)."""
 
 import autograd.numpy as np
 
@@ -29,10 +28,8 @@ def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eq. (26) at H = F(X).  log [ (1/L) sum_l prod_t p(x_t | h_t^l) ], nats, (N,).
 
     Without noise it is the log p(X) of Eq. (18). Eq. (26) for any q is `appendix.eq26`. With noise
-    E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality applied
-    to Eq. (26): for particles that share h_1 the importance-weighted bound of Burda et al. (2015),
-    non-decreasing in L.
-    """
+    E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality for Eq. (26): for
+    particles that share h_1 the importance-weighted bound of Burda et al., 2015, which L raises."""
     ell = table(rnn, theta, X, eps, sigma)
     return _over_samples(log_mean_exp(np.sum(ell, axis=TIME), axis=PARTICLES), log_w, eps)
 
@@ -40,8 +37,7 @@ def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
 def trajectory_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""The steps of Eq. (26): log sum_l w_t^l p(x_t | h_t^l), nats, (T, N).
 
-    w_t^l is proportional to prod_{s<t} p(x_s | h_s^l).
-    """
+    w_t^l is proportional to prod_{s<t} p(x_s | h_s^l)."""
     ell = table(rnn, theta, X, eps, sigma)
     up_to = log_mean_exp(np.cumsum(ell, axis=TIME), axis=PARTICLES)  # log p(x_1 .. x_t)
     return _over_samples(increments(up_to), log_w, eps)
@@ -50,8 +46,7 @@ def trajectory_mixture_steps(rnn, theta, X, eps=None, sigma=None, log_w=None):
 def per_step_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eqs. (17) and (27), as printed.  sum_t log (1/L) sum_l p(x_t | h_t^l).
 
-    DEPARTS: no bound on the log p(X) of Eq. (18); see above.
-    """
+    DEPARTS: no bound on the log p(X) of Eq. (18); see above."""
     return np.sum(per_step_mixture_steps(rnn, theta, X, eps, sigma, log_w), axis=TIME)
 
 
@@ -65,8 +60,7 @@ def sticky_mixture(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=None):
     r"""log of the sum over indices z_1 .. z_T of p(z) prod_t p(x_t | h_t^{z_t}), nats, (N,).
 
     z is a chain that stays with probability rho.  logit_rho: a number, -inf for Eq. (17), inf for
-    Eq. (26), or theta["logit_rho"] to learn it.
-    """
+    Eq. (26), or theta["logit_rho"] to learn it."""
     return np.sum(sticky_mixture_steps(rnn, theta, X, logit_rho, eps, sigma, log_w), axis=TIME)
 
 
@@ -80,8 +74,7 @@ def sticky_mixture_steps(rnn, theta, X, logit_rho, eps=None, sigma=None, log_w=N
 def predicted_weights(ell, logit_rho=np.inf):
     r"""log p(z_t = l | x_1 .. x_{t-1}) for t = 1 .. T+1, (T+1, L, N), from a table ell (T, L, N).
 
-    The particles' weights in the next prediction, by default those of Eq. (26).
-    """
+    The particles' weights in the next prediction, by default those of Eq. (26)."""
     check_number("logit_rho", logit_rho, finite=False)
     check_array("ell", ell)
     check(np.ndim(ell) == 3 and np.size(ell), "ell must be (T, L, N), not empty", ell)

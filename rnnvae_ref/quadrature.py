@@ -7,8 +7,7 @@ Any emission, tanh or linear. Forward, a_1 is all at h_1, and
 gives log p(X). Without the emissions the same recursion gives the marginals of the dynamics, and so
 K; backward it gives the posterior, and so the KL. The integrands are smooth and vanish at both
 ends, so equal weights converge faster than any power of the spacing. Differentiable in theta and
-sigma: the grid is chosen on plain arrays and then held fixed. X without padding.
-"""
+sigma: the grid is chosen on plain arrays and then held fixed. X without padding."""
 
 import autograd.numpy as np
 
@@ -23,9 +22,7 @@ def log_p(rnn, theta, X, sigma, points=None):
     r"""log p(X), nats per sequence, (N,), on a grid of `points`.
 
     By default as many as bring the error below 1e-10; `points` must give a spacing of at most 2
-    sigma. Raises ValueError for D > 1, several particles, sigma = 0, and where the grid would be
-    too large.
-    """
+    sigma. ValueError for D > 1, several particles, sigma = 0, and where the grid is too large."""
     return np.sum(log_p_steps(rnn, theta, X, sigma, points), axis=TIME)
 
 
@@ -57,9 +54,8 @@ def K(rnn, theta, X, sigma, points=None):
 def kl_q_posterior(rnn, theta, X, sigma, points=None):
     r"""KL( q(H|X) || p(H|X) ), nats per sequence, (N,).
 
-    Summed over steps, the divergence of q's transition from the posterior's, which is
-    N(h_{t+1}; f(h_t, x_t), sigma^2) b_{t+1}(h_{t+1}) / z_t(h_t), b_t(h) = p(x_t .. x_T | h_t = h).
-    """
+    Summed over steps, the divergence of q's transition from the posterior's, which is q's times
+    b_{t+1}(h_{t+1}) / z_t(h_t), where b_t(h) = p(x_t .. x_T | h_t = h)."""
     if points is not None:
         log_p_steps(rnn, theta, X, sigma, points)  # are the data in this grid?
     T, ell, move = _grid(rnn, theta, X, sigma, points)
@@ -93,8 +89,7 @@ def _step(rnn, theta, h, h_next, x, sigma, dh):
 
 def _grid(rnn, theta, X, sigma, points):
     r"""T; ell(t), log p(x_t | h_t) at the grid's points, (G, N), and at h_1 alone for t = 0; and
-    move(t), the log transition from h_t to h_{t+1}, (G', G, N).
-    """
+    move(t), the log transition from h_t to h_{t+1}, (G', G, N)."""
     X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma)
     if rnn.hidden != 1 or rnn.particles != 1 or not np.all(untraced(sigma) != 0):

@@ -5,8 +5,7 @@ r"""Section 1.1: the model, Eqs. (1)-(2), and how to run it.
     f, F         Eqs. (1) and (2), a plain loop that reads like the paper: the specification
     table        ell = log p(x_t | h_t) for all steps at once, by kernels: fast
 
-Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a parameter.
-"""
+Index 0 is the paper's t = 1: `X[t]` is x_{t+1}, and h_1 = theta["h1"] is a parameter."""
 
 import math
 from dataclasses import dataclass
@@ -30,8 +29,7 @@ class RNN:
 
     emission: `Categorical(V)` or `Gaussian(M)`;  hidden: D;  particles: L, the rows of h_1, which
     give the hidden states h_t^1 .. h_t^L of Section 3.1;  transition: "tanh", or "linear" for
-    phi = identity. Vectors are rows.
-    """
+    phi = identity. Vectors are rows."""
 
     emission: Categorical | Gaussian
     hidden: int
@@ -56,8 +54,7 @@ class RNN:
 
         `apart`: a start for several particles, tanh only. h_1^l = +-0.9 with signs of its own;
         W = 1.3 I: tanh(1.3 h) has the stable points +-0.75, so h_1 is not forgotten; U is 0.3 of
-        the usual one; log s = -1.
-        """
+        the usual one; log s = -1."""
         check_rng(rng)
         check_number("scale", scale, least=0)
         check(isinstance(apart, bool), "apart must be True or False", apart)
@@ -74,7 +71,7 @@ class RNN:
         digit = np.arange(self.hidden) % digits
         pattern = np.arange(self.particles)[:, None] >> digit & 1
         theta |= {"h1": 0.9 - 1.8 * pattern, "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
-        return theta | ({"log_s": theta["log_s"] - 1.0} if "log_s" in theta else {})
+        return theta | ({"log_s": theta["log_s"] - 1} if "log_s" in theta else {})
 
     def check(self, theta):
         r"""theta fits this structure: keys, shapes, float64, finite; or ValueError with the key."""
@@ -95,8 +92,7 @@ class RNN:
 def f(rnn, theta, h, x):
     r"""Eq. (1).  h_t = f(h_{t-1}, x_{t-1}) = phi(h_{t-1} W + x_{t-1} U + b).
 
-    h (..., N, D), x (N,) symbols or (N, M) numbers -> (..., N, D).
-    """
+    h (..., N, D), x (N,) symbols or (N, M) numbers -> (..., N, D)."""
     check_model(rnn, theta)
     check_array("h", h, [(*np.shape(h)[:-1], rnn.hidden)])
     x = rnn.emission.vector(x)
@@ -108,9 +104,7 @@ def F(rnn, theta, X, eps=None, sigma=None):
     r"""Eq. (2).  H = F(X): h_1 is a parameter, then h_t = f(h_{t-1}, x_{t-1}) for t = 2..T.
 
     A plain loop. With `eps` (T-1, [S,] L, N, D) and `sigma` it is one H for each noise path of
-    Section 2.3: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. Returns H (T, [S,] L, N, D): H[0] is
-    h_1, and eps[0] is eps_2.
-    """
+    Section 2.3: h_t = f(h_{t-1}, x_{t-1}) + sigma * eps_t. H is (T, [S,] L, N, D), H[0] is h_1."""
     X, _ = prepare(rnn, theta, X, eps, sigma)
     front = () if eps is None else eps.shape[1:]
     shape = np.broadcast_shapes(front, (rnn.particles, X.shape[1], rnn.hidden))
@@ -130,8 +124,7 @@ def table(rnn, theta, X, eps=None, sigma=None):
     floats; a padded tail counts log 1 = 0.  eps (T-1, [S,] L, N, D) with sigma () or (D,): noise
     sigma * eps_t enters h_2 .. h_T, so eps[0] is the paper's eps_2; its axes S, L, N may be 1, and
     with one row of h_1 L is free: particles that share h_1. theta["sigma"] is not read here: to
-    learn it, pass it as sigma. ValueError says what does not fit.
-    """
+    learn it, pass it as sigma. ValueError says what does not fit."""
     return unroll(rnn, theta, X, eps, sigma)[1]
 
 
@@ -206,9 +199,9 @@ def _check_eps(rnn, X, eps):
     (T, N), L, D = X.shape[:2], rnn.particles, rnn.hidden
     shape = np.shape(eps)
     Ls = shape[-3:-2] if L == 1 else (1, L)  # one row of h1 serves any L
-    pairs = zip(shape[:1] + shape[-3:], [(T - 1,), Ls, (1, N), (D,)], strict=False)
+    both = zip(shape[:1] + shape[-3:], [(T - 1,), Ls, (1, N), (D,)], strict=False)
     fits = len(shape) in (4, 5) and 0 not in shape[1:]
-    fits = fits and all(n in sizes for n, sizes in pairs)
+    fits = fits and all(n in sizes for n, sizes in both)
     wanted = f"eps must be (T-1, [S,] L, N, D) = ({T - 1}, [S,] {L}, {N}, {D})"
     check(fits, f"{wanted}, where S, L or N may be 1", eps)
     check_array("eps", eps)

@@ -20,8 +20,7 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, sigma=None, law=NORMAL, 
     sigma, law: noise in the dynamics, for new sequences only.  temperature: symbols are drawn with
     probabilities proportional to p(x_t | h_t^z)^(1 / temperature).  logit_rho: the index z of the
     particle stays with probability rho, else it is drawn anew: inf is the model of Eq. (26), -inf
-    that of Eq. (17). After a prefix z starts from p(z | prefix).
-    """
+    that of Eq. (17). After a prefix z starts from p(z | prefix)."""
     check_count("steps", steps)
     check_rng(rng)
     check_model(rnn, theta)
@@ -50,8 +49,7 @@ def sample(rnn, theta, rng, steps, N=None, prefix=None, sigma=None, law=NORMAL, 
 def forecast(rnn, theta, series, steps, draws, rng, *, levels=(5, 25, 50, 75, 95), end=None,
              logit_rho=np.inf):  # fmt: skip
     r"""Quantiles, `levels` in per cent, of `draws` continuations of series.X[:end], in the units of
-    the file, (len(levels), steps, M).
-    """
+    the file, (len(levels), steps, M)."""
     check_count("steps", steps)
     check_count("draws", draws)
     check_rng(rng)
@@ -70,8 +68,7 @@ def predict(rnn, theta, X, grid=None, logit_rho=np.inf):
     r"""p(x_t = . | x_1 .. x_{t-1}) for t = 1 .. T+1; row T+1 is the forecast. X without padding.
 
     Categorical: (T+1, N, V) probabilities. Gaussian: densities on `grid`, (T+1, N, G). Several
-    particles have weights p(z_t = l | x_<t): those of Eq. (26) at logit_rho = inf, (17) at -inf.
-    """
+    particles have weights p(z_t = l | x_<t): those of Eq. (26) at logit_rho = inf, (17) at -inf."""
     H, ell = _unroll_further(rnn, theta, prepare_unpadded(rnn, theta, X))
     density = rnn.emission.density(theta, H, grid)  # (T+1, L, N, G)
     weights = np.exp(predicted_weights(ell, logit_rho))

@@ -19,8 +19,7 @@ from rnnvae_ref.numerics import (
 class Fit:
     r"""What training gives back. last: theta after the last good step, number `step`;  best: theta
     of the best validation, at `best_step`, or `last`;  history: lists "step", "objective" (mean
-    nats per sequence of the batch) and "validation";  reason: why training stopped.
-    """
+    nats per sequence of the batch) and "validation";  reason: why training stopped."""
 
     last: dict
     best: dict = None
@@ -42,8 +41,7 @@ def fit(objective, theta, X, *, rng, method="adam", steps=1000, step_size=0.01, 
     (unless the end is an interruption or not finite); training stops after `patience` answers that
     bring nothing better, or one that is not finite. Where the objective raises ValueError, or it or
     its gradient is not finite, Adam stops and L-BFGS tries a shorter step; at the start the error
-    is the caller's. Ctrl-C stops both, and `last` is good.
-    """
+    is the caller's. Ctrl-C stops both, and `last` is good."""
     _check_inputs(objective, theta, X, rng, method, validate)
     whole = {"steps": steps, "batch": batch, "every": every, "patience": patience}
     for name, value in whole.items():
@@ -176,8 +174,7 @@ def _show(text):
 
 def value_and_gradient(objective, theta, X, rng, step):
     r"""The mean of objective(theta, X, rng) over the sequences, its gradient, a dict, and None; or
-    nan, {} and why, where the objective refuses a theta. At step 0 the error is the caller's.
-    """
+    nan, {} and why, where the objective refuses a theta. At step 0 the error is the caller's."""
 
     def mean(theta):
         nats = objective(theta, X, rng)

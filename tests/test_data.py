@@ -146,7 +146,7 @@ def test_readers_say_what_is_wrong_with_a_file(tmp_path, monkeypatch, reader):
     with pytest.raises(IsADirectoryError, match="must be a file, and is a folder"):
         read(tmp_path)
     for wrong in (None, 3, ["a.txt"]):
-        with pytest.raises(ValueError, match="path must be the name of a file; got"):
+        with pytest.raises(ValueError, match="path must name a file; got"):
             read(wrong)
     wanted = r"a\.txt must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
     for encoding in ("utf-16", "utf-16-le", "utf-16-be", "latin-1"):

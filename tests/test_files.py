@@ -200,7 +200,7 @@ def test_a_damaged_directory_loses_no_array_in_silence(tmp_path):
     assert b"v.npy" in content[last:end]
     content[entries[-2] + 32] = end - last  # the length of its comment
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=BAD + "it is compressed, or has comments"):
+    with pytest.raises(ValueError, match=BAD + "it is compressed or has comments"):
         load(path)
 
 
@@ -208,7 +208,7 @@ def test_nothing_is_expanded(tmp_path):
     rnn, theta, _ = random_model()
     path = tmp_path / "theta.npz"
     np.savez_compressed(path, rnn=repr(rnn), **theta)
-    with pytest.raises(ValueError, match=BAD + "it is compressed, or"):
+    with pytest.raises(ValueError, match=BAD + "it is compressed or"):
         load(path)
     assert zipfile.ZipFile(path).testzip() is None
 
@@ -291,7 +291,7 @@ def test_a_path_is_a_name(tmp_path):
     rnn, theta, _ = random_model()
     for wrong in (None, 1, True, [tmp_path], b"a.npz"):
         for call in (lambda path: save(path, rnn, theta), load):
-            with pytest.raises(ValueError, match="path must be the name of a file; got"):
+            with pytest.raises(ValueError, match="path must name a file; got"):
                 call(wrong)
     for call in (lambda path: save(path, rnn, theta), load):
         with pytest.raises(IsADirectoryError):
