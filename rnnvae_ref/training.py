@@ -207,5 +207,5 @@ def _finite(value, g):
 
 def clipped(g, most):
     r"""The gradient g (a dict), shortened to norm `most` where it is longer."""
-    norm = np.sqrt(sum(np.sum(part**2) for part in g.values()))
+    norm = np.sqrt(sum(np.sum(g[key] ** 2) for key in sorted(g)))
     return g if norm <= most else {key: part * (most / norm) for key, part in g.items()}
