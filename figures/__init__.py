@@ -3,7 +3,8 @@ figures 3` one of them.
 
 Each file has compute(rng, *, seeds, steps) -> numbers, plot(numbers) -> Figure and
 headline(numbers) -> {name: (value, tolerance)}, the tolerance being how far that number may move
-from one processor to another.
+from one processor to another. Shared by several: `worlds` (made data and the parameters that follow
+their law), `beyond` (several particles, beyond the paper), `baselines`, `style`.
 """
 
 import os

@@ -77,7 +77,7 @@ class RNN:
         r"""theta fits this structure: keys, shapes, float64, finite; or ValueError with the key."""
         shapes = {key: [shape] for key, shape in self.shapes().items()}
         check_parameters(theta, shapes)
-        # sigma: Section 2.3;  logit_rho, v: the sticky and the gated mixture of `particles`
+        # sigma: Section 2.3;  logit_rho: the sticky mixture;  v: the gate of figures/beyond.py
         optional = {"sigma": [(), (self.hidden,)], "logit_rho": [()], "v": [(self.hidden,)]}
         for key in untraced(theta).keys() - {*shapes, *optional}:
             known = ", ".join([*shapes, *optional])

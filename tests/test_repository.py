@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from autograd.core import make_vjp
 
@@ -91,6 +92,24 @@ def test_docstrings_are_raw_and_functions_short(path):
                 node.body[0].end_lineno - node.body[0].lineno + 1 if ast.get_docstring(node) else 0
             )
             assert node.end_lineno - node.lineno + 1 - doc <= 30, node.name
+
+
+def test_the_package_has_at_most_three_thousand_lines_and_most_are_short():
+    lines = [path.read_text(encoding="utf-8").splitlines() for path in PACKAGE.glob("*.py")]
+    assert sum(map(len, lines)) <= 3000
+    minutes = "rnn", "likelihood", "inference", "enumeration", "bound", "particles"
+    path = [(PACKAGE / f"{name}.py").read_text(encoding="utf-8") for name in minutes]
+    assert sum(text.count("\n") for text in path) <= 750
+    widths = []
+    for path in PACKAGE.glob("*.py"):
+        source, prose = path.read_text(encoding="utf-8").splitlines(), set()
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                if ast.get_docstring(node):
+                    prose |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
+        code = [line for n, line in enumerate(source, 1) if line.strip() and n not in prose]
+        widths += [len(line) for line in code if not line.lstrip().startswith("#")]
+    assert max(widths) <= 100 and np.percentile(widths, 90) <= 82
 
 
 def test_public_functions_have_docstrings():
