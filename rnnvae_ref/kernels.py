@@ -75,9 +75,11 @@ def rollout(theta, X, noise, linear, /):
     phi = np.positive if linear else np.tanh
     a = np.empty_like(rows[0])  # h W + x U + b
     for part in _blocks(len(after), a.size):
-        x = X[part]
-        drive = np.take(U, x.ravel(), axis=0) if x.ndim == 2 else x.reshape(-1, len(U)).dot(U)
-        after[part] = _over((drive + b).reshape(*x.shape[:2], -1), H)  # now in rows[t + 1], too
+        if X.ndim == 2:
+            drive = np.take(U + b, X[part], axis=0)
+        else:
+            drive = X[part].reshape(-1, len(U)).dot(U).reshape(*X[part].shape[:2], -1) + b
+        after[part] = _over(drive, H)  # so that rows[t + 1] holds x U + b
         for t in range(part.start, part.stop):
             np.add(rows[t].dot(W, a), rows[t + 1], a)
             phi(a, rows[t + 1])

@@ -76,17 +76,16 @@ class RNN:
     def check(self, theta):
         r"""theta fits this structure: keys, shapes, float64, finite; or ValueError with the key."""
         shapes = {key: [shape] for key, shape in self.shapes().items()}
+        theta = untraced(theta)
         check_parameters(theta, shapes)
         # sigma: Section 2.3;  logit_rho: the sticky mixture;  v: the gate of figures/beyond.py
         optional = {"sigma": [(), (self.hidden,)], "logit_rho": [()], "v": [(self.hidden,)]}
-        for key in untraced(theta).keys() - {*shapes, *optional}:
-            known = ", ".join([*shapes, *optional])
-            raise ValueError(f"theta has an unknown key {key!r}; this RNN knows {known}")
+        for key in theta.keys() - {*shapes, *optional}:
+            raise ValueError(f"theta has an unknown key {key!r}; known: {[*shapes, *optional]}")
         check_parameters(theta, {key: optional[key] for key in optional if key in theta})
         log_s = untraced(theta.get("log_s", np.zeros(1)))
         if onp.abs(log_s).max() > MOST_LOG_S:
-            wanted = f"between -{MOST_LOG_S} and {MOST_LOG_S}"
-            raise ValueError(f"theta['log_s'] must lie {wanted}; got {log_s}")
+            raise ValueError(f"theta['log_s'] must lie within +-{MOST_LOG_S}; got {log_s}")
 
 
 def f(rnn, theta, h, x):

@@ -297,7 +297,7 @@ def test_P1_may_be_a_list_of_whole_numbers():
 
 
 def test_the_gradient_is_finite_as_far_as_log_s_may_go():
-    with pytest.raises(ValueError, match=r"theta\['log_s'\] must lie between -150 and 150"):
+    with pytest.raises(ValueError, match=r"theta\['log_s'\] must lie within \+-150"):
         log_likelihood(*with_theta(MODEL, log_s=np.full(2, -240.0)))
     for log_s in (-150.0, 150.0):
         rnn, theta, X = with_theta(MODEL, log_s=np.full(2, log_s))
