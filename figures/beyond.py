@@ -26,6 +26,7 @@ def gated_mixture_steps(rnn, theta, X):
     v = theta["v"] (D,); Eq. (17) at v = 0.
     """
     H, ell = unroll(rnn, theta, X)
+    check("v" in theta, "theta must hold the gate's v, (D,)", [*theta])
     score = np.tensordot(H, theta["v"], 1)  # (T, L, N)
     log_pi = score - np.expand_dims(log_sum_exp(score, axis=PARTICLES), PARTICLES)
     return log_sum_exp(ell + log_pi, axis=PARTICLES)
@@ -33,6 +34,7 @@ def gated_mixture_steps(rnn, theta, X):
 
 def spread(H):
     r"""Root mean square distance of the particles from their mean, (T, L, N, D) -> (T, N)."""
+    check(np.ndim(H) == 4, "H must be (T, L, N, D)", H)
     away = H - np.mean(H, axis=1, keepdims=True)
     return np.sqrt(np.mean(np.sum(away**2, axis=-1), axis=1))
 

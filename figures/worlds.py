@@ -1,7 +1,5 @@
-r"""Data of a known law, the parameters that follow it exactly, and two sets that you have already.
-
-A law comes first, then its data as X and the true log p(x_t | x_{t-1}), then its models, each
-(rnn, theta).
+r"""Made data with their true log p(x_t | x_{t-1}); models, (rnn, theta), that follow their laws,
+exactly or nearly; two real sets, of your matplotlib (`membrane`) and Python (`documentation`).
 """
 
 import platform
@@ -19,6 +17,7 @@ from rnnvae_ref.numerics import LEAST, check_count, check_number, check_rng, dra
 
 FORK_PLACES = np.linspace(-4.0, 4.0, 32)  # y of each symbol of `symbol_fork`
 H_STAR = 0.9575040240772687  # = tanh(2 H_STAR): at W = 2 a unit stays where it is
+# Of both forks: unit 1 keeps +-h*, unit 2 only hears x_{t-1}.
 FORK_STATES = {"h1": [[H_STAR, 0], [-H_STAR, 0]], "W": [[2, 0], [0, 0]], "b": [0, 0]}
 
 
@@ -140,14 +139,15 @@ def cue_language(rng, n, m, T, N):
 def cue_particles(n, m, hidden=None):
     r"""Eq. (17) with L = D = m is the law of the cue language, within V e^-30.
 
-    Unit l of particle l holds the l-th answer's place, which U alone decides; the others hold one
-    another at 1. A logit is -kappa (y_v - h^l_l)^2 + const.: the nearest symbols are predicted.
+    Unit l of particle l holds the l-th answer's place: the others, at 1, cancel its b, so that U
+    alone decides. It is at most 1/2, which drives the others to 1. A logit is
+    -kappa (y_v - h^l_l)^2 + const.: the nearest symbols are predicted.
     """
     sets, place, y = _places(n, m)
-    kappa, K = 30.0 * n**2, 40.0
+    kappa, gain = 30.0 * n**2, 40.0
     h1 = np.ones((m, m)) + (place[-1] - 1.0) * np.eye(m)
     U = np.arctanh(np.concatenate([np.full((n, m), place[-1]), place[sets]]))
-    theta = {"h1": h1, "W": K * np.eye(m) - K, "U": U, "b": np.full(m, K * (m - 1))}
+    theta = {"h1": h1, "W": gain * np.eye(m) - gain, "U": U, "b": np.full(m, gain * (m - 1))}
     theta |= {"C": np.tile(2 * kappa * y, (m, 1)), "c": -kappa * y**2 - 2 * (m - 1) * kappa * y}
     return _categorical(theta, hidden)
 
@@ -191,7 +191,9 @@ def membrane(every=4):
     check_count("every", every, most=86)  # which leaves 100 of the 8600 values
     path = Path(matplotlib.get_data_path()) / "sample_data" / "membrane.dat"
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: this matplotlib lacks its sample data")
+        raise FileNotFoundError(
+            f"{path} is missing: this matplotlib lacks its sample data; pip's has it"
+        )
     x = 100.0 * np.fromfile(path, np.float32).astype(float)[2000:10600:every, None]
     T = len(x)
     a, b = round(0.55 * T), round(0.7 * T)

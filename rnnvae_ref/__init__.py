@@ -30,8 +30,8 @@ The paper's letters and ours:
     x_t, X   visible state, sequences (T, N) or (T, N, M)   f, F        Eqs. (1), (2)
     h_t, H   hidden state, trajectories (T, [S,] L, N, D)   q(X)        the data: np.mean over N
     h_1      theta["h1"] (L, D)                             q(H|X)      inference model, Eq. (6)
-    T, N, D  steps, sequences, hidden size                  K           the bound (ELBO), (12)-(15)
-    L, S     particles, noise samples                       script L    mean over N of log p(X)
+    T, N, D  steps, sequences, hidden size                  K           the bound (ELBO), (12)-(16)
+    L, S, P  particles, noise samples, noise paths          script L    mean over N of log p(X)
     V, M     symbols, visible dimensions                    eps, sigma  noise and its scale
     ell      log p(x_t | h_t), (T, [S,] L, N), in nats      theta       parameters, a dict of arrays
 

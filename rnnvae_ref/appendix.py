@@ -4,7 +4,7 @@ Particle l is a model of its own, with its own h_1^l and all else shared; Eq. (1
 the equal-weight mixture of these L models. With P noise paths for one particle there are P^L for
 all together, so this is for small T, D, L. Every line takes (rnn, theta, X, sigma, p, q) with the
 discrete noise laws p of the model and q of the inference, on the same nodes; all but (22) and
-`jensen` give log p(X), nats, (N,). X without padding; sigma other than 0, but for (18) and (25)."""
+`jensen` give log p(X), nats, (N,). Only (18) and (25) allow a padded X and sigma = 0."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ import autograd.numpy as np
 from rnnvae_ref import enumeration
 from rnnvae_ref.inference import log_joint, log_q
 from rnnvae_ref.laws import Discrete, check_law
-from rnnvae_ref.numerics import check_count, increments, log_mean_exp, log_sum_exp, untraced
-from rnnvae_ref.rnn import F, check_model, prepare
+from rnnvae_ref.numerics import check, check_count, increments, log_mean_exp, log_sum_exp, untraced
+from rnnvae_ref.rnn import F, check_model
 
 MOST_JOINT_PATHS = 1 << 20
 
@@ -36,8 +36,8 @@ def eq20(rnn, theta, X, sigma, p, q):
     r"""Eq. (20).  = the same, times the integrals of the others' q(H_l'|X), which are 1."""
     log_ratio, log_q_l = log_ratios_and_weights(rnn, theta, X, sigma, p, q)
     own = log_sum_exp(log_ratio + log_q_l, axis=1)  # (L, N)
-    ones = log_sum_exp(log_q_l, axis=1)
-    others = np.sum(ones, axis=0) - ones  # log of the product over l' != l
+    log_ones = log_sum_exp(log_q_l, axis=1)
+    others = np.sum(log_ones, axis=0) - log_ones  # log of the product over l' != l
     return log_mean_exp(own + others, axis=0)
 
 
@@ -104,14 +104,14 @@ def single_particles(rnn, theta):
 def log_ratios_and_weights(rnn, theta, X, sigma, p, q):
     r"""log p(H_l, X) / q(H_l|X) and log q(H_l|X) of each particle on each path, (L, P, N)."""
     check_law("law (or p, q)", p, (Discrete,))
-    prepare(rnn, theta, X)
-    eps, _ = enumeration.paths(q, len(X), rnn.hidden)
-    ratios, weights = [], []
+    eps, _ = enumeration.model_paths(rnn, theta, X, q)
+    check({*p.nodes} <= {*q.nodes}, "q must have all nodes of p: a path of q = 0 would be lost", q)
+    ratios, log_qs = [], []
     for one, th in single_particles(rnn, theta):
         H = F(one, th, X, eps, sigma)
-        weights.append(log_q(one, th, X, H, sigma, q))
-        ratios.append(log_joint(one, th, X, H, sigma, p) - weights[-1])
-    return np.array(ratios), np.array(weights)
+        log_qs.append(log_q(one, th, X, H, sigma, q))
+        ratios.append(log_joint(one, th, X, H, sigma, p) - log_qs[-1])
+    return np.array(ratios), np.array(log_qs)
 
 
 def joint_tables(rnn, theta, X, sigma, p, q):

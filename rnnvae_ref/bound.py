@@ -35,8 +35,8 @@ def log_marginal(rnn, theta, X, sigma, law):
 def log_importance(rnn, theta, X, H, sigma, p, q, log_w=None):
     r"""Eq. (11).  log E_q(H|X)[ p(H, X) / q(H|X) ], nats, (N,), for noise laws p (model) and q.
 
-    Exact with all paths and their `log_w`. From a sample it is random: its mean is <= log p(X), a
-    single value may be above. Where q = 0 and p > 0, (11) is less than (10)."""
+    Exact with all paths of q and their `log_w`. Without, H is a sample: the mean of (11) is then
+    <= log p(X), a single value may be above. Where q = 0 and p > 0, (11) is less than (10)."""
     log_ratio = _log_ratio(rnn, theta, X, H, sigma, p, q)
     if log_w is None:
         return log_mean_exp(log_ratio, axis=0)
@@ -76,7 +76,7 @@ def K(rnn, theta, X, H, log_w=None):
 def K_delta(rnn, theta, X):
     r"""Eq. (15).  K for noise-free dynamics: H = F(X), then sum_t log p(x_t | h_t), nats, (N,).
 
-    A plain loop without the kernels of `log_likelihood`, so that (5) = (15) can fail."""
+    A plain loop without the kernels of `log_likelihood`: a check of (5) = (15) that can fail."""
     filled, observed = prepare(rnn, theta, X)
     H = F(rnn, theta, X)[:, None]  # one trajectory, so one sample
     ell = log_p_x_steps(rnn, theta, filled, H)[:, 0]

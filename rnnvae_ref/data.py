@@ -45,7 +45,7 @@ class Text:
             check(not inside, f"{END!r} ends a line and must not be in one", line)
             unknown = {*line, *ended} - place.keys()
             if unknown:
-                found = f"{min(unknown)!r} in {line!r}"
+                found = f"{min(unknown)!r} in {line + ended!r}"
                 raise ValueError(f"{found} is not in the alphabet {self.alphabet!r}")
         return pad([[place[symbol] for symbol in line + ended] for line in lines])
 
@@ -126,7 +126,7 @@ def series(path, columns, split=(0.5, 0.7), *, header=True, delimiter=None, deci
     rows: a slice of the rows that are wanted.
     ValueError names the first row of another length or with an open quote, and the first lines,
     eight at most, where a value is missing or not a finite number."""
-    columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
+    columns = list(columns) if np.ndim(columns) else [columns]
     check(columns, "columns must name at least one column", columns)
     check(isinstance(header, bool), "header must be True or False", header)
     check(decimal in [*DECIMALS], 'decimal must be "." or ","', decimal)
@@ -155,16 +155,17 @@ def nile():
 def pad(sequences):
     r"""Sequences of unequal lengths to (T, N) integers, -1 at ends, or (T, N, M) floats, NaN."""
     many = isinstance(sequences, (list, tuple)) or np.ndim(sequences) > 0
-    sequences = [np.asanyarray(s) for s in sequences] if many else []
+    check(many, "sequences must be a list of arrays", sequences)
+    sequences = [np.asanyarray(s) for s in sequences]
     filled = len(sequences) > 0 and min(s.size for s in sequences) > 0
     check(filled, "sequences must hold at least one, and none may be empty", sequences)
-    M = sequences[0].shape[1:]
+    rest = sequences[0].shape[1:]  # () or (M,)
     for n, s in enumerate(sequences):
         fits = plain_array(s) and (s.ndim, s.dtype.kind) in ((1, "i"), (1, "u"), (2, "f"))
-        wanted = f"sequences[{n}] must be (T,) integers or (T, M) floats, as all others are"
-        check(fits and s.shape[1:] == M, wanted, s)
-    padding = np.nan if M else -1
-    X = np.full((max(map(len, sequences)), len(sequences), *M), padding)
+        wanted = f"sequences[{n}] must be (T,) integers or (T, M) floats, all of one kind and M"
+        check(fits and s.shape[1:] == rest, wanted, s)
+    padding = np.nan if rest else -1
+    X = np.full((max(map(len, sequences)), len(sequences), *rest), padding)
     for n, s in enumerate(sequences):
         X[: len(s), n] = s
     return X
@@ -189,14 +190,13 @@ def _read(path):
     path = check_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a file, and is a folder")
-    small = path.stat().st_size <= MOST_BYTES
+    wanted = f"{path} must be UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
+    check(path.stat().st_size <= MOST_BYTES, wanted, path.stat().st_size)
     try:
-        found = path.read_text(encoding="utf-8-sig") if small else "\0"
-    except UnicodeDecodeError:
-        found = "\0"
-    if "\0" in found:
-        kinds = "UTF-8 text of at most 1 GiB, not binary, UTF-16 or Latin-1"
-        raise ValueError(f"{path} must be {kinds}")
+        found = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{wanted}; {error}") from error
+    check("\0" not in found, wanted, "\0")
     return found
 
 
@@ -208,8 +208,8 @@ def _text(path, found, alphabet="file", lines=True, split=None):
         raise ValueError(f"{path} must hold at least 3 {what}, to be split; it has {N}")
     longest = max(map(len, found))
     if 8 * N * longest > MOST_BYTES:
-        padded = f"padded to its longest line, {longest} symbols"
-        raise ValueError(f"{path}, {padded}, takes over 1 GiB: cut lines, or use data.text()")
+        advice = "cut long lines, or use data.text()" if lines else "cut the file"
+        raise ValueError(f"{path} takes over 1 GiB, {N} times {longest} symbols: {advice}")
     wanted = 'alphabet must be "file", "train" or a string of all symbols'
     check(isinstance(alphabet, str), wanted, alphabet)
     order = np.random.default_rng(0).permutation(N) if lines else np.arange(N)

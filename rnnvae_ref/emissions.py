@@ -1,5 +1,4 @@
-r"""p(x_t | h_t), the second distribution of Section 1.1. An emission owns all that knows what x is.
-
+r"""p(x_t | h_t), the second distribution of Section 1.1. Only an emission knows what kind of x is:
 `log_p` is the plain formula; `table` is the same for whole trajectories, fast."""
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ class Categorical:
         check_count("symbols", self.symbols)
 
     def shapes(self, D):
-        r"""The parameters that depend on x, and their shapes."""
+        r"""The parameters whose shape depends on the kind of x, or on D, with their shapes."""
         return {"U": (self.symbols, D), "C": (D, self.symbols), "c": (self.symbols,)}
 
     def prepare(self, X):
@@ -67,7 +66,8 @@ class Categorical:
         r"""x ~ p(x | h), (..., D) -> (...) integers."""
         _check(self, theta, h)
         check_rng(rng)
-        return draw(rng.random(h.shape[:-1]), self.density(theta, h))
+        p = self.density(theta, h)
+        return draw(rng.random(p.shape[:-1]), p)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Gaussian:
     r"""p(x | h) = N(x; h C + c, diag(s^2)) in M = `dimensions`, s = min_scale + exp(log_s).
 
     X is (T, N, M) floats, NaN in every coordinate after a sequence's end. A `min_scale` above 0 is
-    needed where values repeat: without it the likelihood is unbounded."""
+    needed where the mean can fit a coordinate exactly: without it the likelihood is unbounded."""
 
     dimensions: int = 1
     min_scale: float = 0.0
@@ -159,7 +159,7 @@ def _filled(X, bad, observed, wanted):
         t, n = np.argwhere(bad)[0][:2]
         raise ValueError(f"{wanted}; sequence {n} holds {X[t, n]} at step {t}")
     if observed.size == 0 or not observed[0].all():
-        which = f"sequence {np.argmin(observed[0])} is empty" if observed.size else "it has no step"
+        which = f"sequence {np.argmin(observed[0])} is empty" if observed.size else "X is empty"
         raise ValueError(f"{wanted}, and no empty sequence; {which}")
     gap = observed[1:] & ~observed[:-1]
     if gap.any():

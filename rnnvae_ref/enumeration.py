@@ -1,7 +1,7 @@
 r"""Ground truth: under a discrete noise law Eqs. (9)-(16) are finite sums over all noise paths.
 
 Exact up to rounding, no Monte Carlo. Values can be differentiated in theta and sigma. Nothing here
-comes from `likelihood` or `bound`: it checks them, but for (9), which is `log_p`."""
+comes from `likelihood` or `bound`: it checks their equations, but for (9), which is its `log_p`."""
 
 import autograd.numpy as np
 
@@ -22,9 +22,9 @@ def paths(law, T, D):
     check_count("D", D)
     n, places = len(law.nodes), (T - 1) * D
     most = int(np.log(MOST_PATHS) / np.log(n) + 1e-9) if n > 1 else np.inf
-    check_count(f"(T-1) D, for paths of {n} nodes,", places, least=0, most=most)
+    check_count(f"(T-1) D, for 2^18 paths of {n} nodes,", places, least=0, most=most)
     index = np.arange(n**places) // n ** np.arange(places)[::-1, None] % n  # node at each place
-    eps = np.array(law.nodes)[index].reshape(T - 1, D, 1, 1, n**places)
+    eps = np.array(law.nodes, float)[index].reshape(T - 1, D, 1, 1, n**places)
     return np.transpose(eps, (0, 4, 2, 3, 1)), np.log(law.weights)[index].sum(axis=0)
 
 
@@ -40,7 +40,7 @@ def log_p(rnn, theta, X, sigma, law):
 
 
 def log_p_steps(rnn, theta, X, sigma, law):
-    r"""log p(x_t | x_1 .. x_{t-1}) = log sum_path p(path | x_1 .. x_{t-1}) p(x_t | h_t), (T, N)."""
+    r"""log p(x_t | x_1 .. x_{t-1}) = log sum_path p(path | x_<t) p(x_t | h_t), nats, (T, N)."""
     ell, log_w = _table(rnn, theta, X, sigma, law)
     log_w = log_w[:, None]  # log p(path): nothing is seen yet
     steps = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnvae_ref.data import Series, Text, check_path
 from rnnvae_ref.emissions import Categorical, Gaussian
-from rnnvae_ref.numerics import atomic_write, check, describe
+from rnnvae_ref.numerics import atomic_write, describe
 from rnnvae_ref.rnn import RNN, check_model
 
 SERIES = "data.X", "data.mean", "data.scale", "data.split"
@@ -61,10 +61,10 @@ def _naming(path):
 
 
 def _opened(file):
-    r"""The arrays, not read yet, and no longer than the file: `save` compresses none."""
+    r"""The arrays, unread. As `save` writes them: not compressed, so no larger than the file."""
     for member in zipfile.ZipFile(file).infolist():
         if member.compress_type != zipfile.ZIP_STORED or member.comment or member.extra:
-            raise ValueError("it is compressed or has comments that hide arrays")
+            raise ValueError("it is compressed, or has comments or extra fields")
     file.seek(0)
     return np.load(file, allow_pickle=False)
 
@@ -81,8 +81,8 @@ def _kept(rnn, data):
         rnn.emission.prepare(data.X)
         split = a, b = data.validation.start, data.test.start
         parts = data.train, data.validation, data.test
-        in_order = parts == (slice(0, a), slice(a, b), slice(b, len(data.X)))
-        check(in_order, "data must be split in order, the test part last", parts)
+        if parts != (slice(0, a), slice(a, b), slice(b, len(data.X))):
+            raise ValueError(f"data must be split as series() does, without gaps; got {parts}")
         values = data.X, data.mean, data.scale, split
         return dict(zip(SERIES, values, strict=True))
     raise ValueError(f"data must be the Text or Series that {rnn!r} is about; got {_units(data)}")

@@ -15,8 +15,8 @@ from rnnvae_ref.rnn import check_sigma, f, one_particle, prepare_unpadded
 def log_p_h_steps(rnn, theta, X, H, sigma, law):
     r"""log p(h_t | h_{t-1}, x_{t-1}), Eq. (1) with noise, for t = 2..T, nats, (T-1, S, N).
 
-    X without padding;  H (T, S, 1, N, D);  sigma other than 0.  A density for `Normal` noise, a
-    probability for `Discrete`."""
+    X without padding;  H (T, S, 1, N, D);  sigma other than 0.  A density for `Normal` noise; for
+    `Discrete` a probability, -inf off its nodes. ValueError if sigma is too small for H."""
     X = _prepare(rnn, theta, X, H)
     check_sigma(rnn, sigma, nonzero=True)
     check_law("law (or p, q)", law)
@@ -65,7 +65,7 @@ def log_posterior(rnn, theta, X, H, sigma, law, evidence):
 
 
 def _prepare(rnn, theta, X, H):
-    r"""X, checked, without padding, and the shape of H (not that H[0] is h_1); or ValueError."""
+    r"""X, checked, without padding; ValueError also where H does not fit (H[0] may be any h_1)."""
     X = prepare_unpadded(rnn, theta, X)
     (T, N), D, shape = X.shape[:2], rnn.hidden, np.shape(untraced(H))
     wanted = f"H must be trajectories (T, S, 1, N, D) = ({T}, S, 1, {N}, {D}), as F gives"

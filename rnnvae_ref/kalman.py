@@ -16,8 +16,6 @@ from rnnvae_ref.rnn import (
     F, check_model, check_sigma, initial_state, one_particle, prepare_unpadded, table,
 )  # fmt: skip
 
-MOST_STATES = 4000
-
 
 def log_p(rnn, theta, X, sigma, P1=None):
     r"""log p(X), nats per sequence, (N,).
@@ -44,20 +42,20 @@ def filtered(rnn, theta, X, sigma, P1=None):
 
 
 def K(rnn, theta, X, sigma, P1=None):
-    r"""Eq. (16), exactly: K(sigma) = K(0) - `penalty`, nats per sequence, (N,).
+    r"""Eq. (16), exactly: K of sigma = 0 and P_1 = 0, less `penalty`, nats per sequence, (N,).
 
-    A parabola in sigma, for any P_1, if K(0) has the same P_1."""
+    A parabola in sigma for any fixed P_1."""
     X = prepare_unpadded(rnn, theta, X)
     at_zero = np.sum(one_particle(table(rnn, theta, X))[:, 0], axis=TIME)
     return at_zero - penalty(rnn, theta, len(X), sigma, P1)
 
 
 def penalty(rnn, theta, T, sigma, P1=None):
-    r"""K(0) - K(sigma) = (1/2) sum_t tr(S^-1 C' P_t C), nats, the same for any data.
+    r"""What noise and P_1 cost K: (1/2) sum_t tr(S^-1 C' P_t C), nats, the same for any data.
 
     P_{t+1} = W' P_t W + diag(sigma^2)."""
     Q, P = _Q_and_P1(rnn, theta, sigma, P1)
-    check_count("T", T, most=100_000)
+    check_count("T", T, most=10_000_000)
     W = theta["W"]
     weighted = theta["C"] / rnn.emission.scale(theta)
     total = 0.0
@@ -69,33 +67,35 @@ def penalty(rnn, theta, T, sigma, P1=None):
 
 
 def kl_q_posterior(rnn, theta, X, sigma):
-    r"""KL( q(H|X) || p(H|X) ) for P_1 = 0, nats per sequence, (N,), sigma other than 0.
+    r"""KL( q(H|X) || p(H|X) ) for P_1 = 0, nats per sequence, (N,), sigma not 0, (T - 1) D <= 4000.
 
-    q of h_2 .. h_T in one row is normal with covariance V; p has precision V^-1 + R, where R is
-    from the emissions. With g the slope of log p(X|H) at the mean of q, which is F(X):
+    q(H|X), of h_2 .. h_T in one row, is normal with covariance V; p(H|X) has precision V^-1 + R.
+    With g and -R the slope and curvature of sum_t log p(x_t | h_t) at q's mean, which is F(X):
 
-        KL = (1/2) [ tr(V R) - log det(1 + V R) + g (1 + V R)^-1 V g' ]"""
+        KL = (1/2) [ tr(V R) - log det(1 + V R) + g (V^-1 + R)^-1 g' ]"""
     Q, _ = _Q_and_P1(rnn, theta, sigma)
     X = prepare_unpadded(rnn, theta, X)
     check_sigma(rnn, sigma, nonzero=True)
-    check_count("(T - 1) D, the size of H,", (len(X) - 1) * rnn.hidden, least=0, most=MOST_STATES)
+    check_count("(T - 1) D, the size of H,", (len(X) - 1) * rnn.hidden, least=0, most=4000)
     steps = np.eye(len(X) - 1)
     back = np.eye(len(steps) * rnn.hidden) - np.kron(np.eye(len(steps), k=1), theta["W"])
-    onward = np.linalg.inv(back)  # what a step's noise does to all later ones
+    onward = np.linalg.inv(back)  # what a step's noise does to all later states
     V = np.dot(np.dot(onward.T, np.kron(steps, Q)), onward)
     weighted = theta["C"] / rnn.emission.scale(theta) ** 2  # C S^-1
-    VR = np.dot(V, np.kron(steps, np.dot(weighted, theta["C"].T)))
+    R = np.kron(steps, np.dot(weighted, theta["C"].T))
+    precision = R + np.dot(np.dot(back, np.kron(steps, np.linalg.inv(Q))), back.T)
     away = X[1:] - np.dot(F(rnn, theta, X)[1:, 0], theta["C"]) - theta["c"]
     g = np.reshape(np.swapaxes(np.dot(away, weighted.T), 0, 1), (X.shape[1], len(V)))
-    check_array("the divergence for this theta and X", VR)
-    closer = np.eye(len(V)) + VR
-    pull = np.sum(g.T * np.linalg.solve(closer, np.dot(V, g.T)), axis=0)
-    return 0.5 * (np.trace(VR) - np.linalg.slogdet(closer)[1] + pull)
+    pull = np.sum(g.T * np.linalg.solve(precision, g.T), axis=0)
+    logdet = np.linalg.slogdet(np.eye(len(V)) + np.dot(V, R))[1]
+    kl = 0.5 * (np.sum(V * R) - logdet + pull)
+    check_array("the divergence for this theta and X", kl)
+    return kl
 
 
 def _filter(rnn, theta, X, sigma, P1):
-    r"""Of x_t given x_<t: innovations d (T, N, M), covariances V (T, M, M), gains (T, M, D); of h_t
-    given x_<t: means and covariances."""
+    r"""Given x_<t: of x_t innovations d (T, N, M), covariances V (T, M, M), gains (T, M, D); of h_t
+    means (T, N, D) and covariances (T, D, D)."""
     X = prepare_unpadded(rnn, theta, X)
     P, V, gain = _riccati(rnn, theta, len(X), *_Q_and_P1(rnn, theta, sigma, P1))
     W, C = theta["W"], theta["C"]
@@ -130,7 +130,8 @@ def _Q_and_P1(rnn, theta, sigma, P1=None):
     check_model(rnn, theta)
     one_particle(np.zeros((1, rnn.particles, 1)))
     linear = rnn.transition == "linear" and isinstance(rnn.emission, Gaussian)
-    check(linear, "rnn must be linear and have a Gaussian emission for a Kalman filter", rnn)
+    wanted = "rnn must be linear and have a Gaussian emission for a Kalman filter"
+    check(linear, wanted, (rnn.transition, rnn.emission))
     check_sigma(rnn, sigma)
     D = rnn.hidden
     P1 = np.zeros((D, D)) if P1 is None else P1

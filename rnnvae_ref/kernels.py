@@ -5,9 +5,9 @@ r"""The calls that have to be fast, each an autograd primitive with its own vect
     log_gaussian      the same for numbers
     log_forward       ell to log p(x_t | x_<t) where a hidden index chooses the particle
 
-Skip this file on a first reading: `rnn.F` and the emissions' `log_p` are the same as plain loops,
-and the tests hold the two equal, values and gradients. These are the only derivatives written by
-hand, but for the softmax in `numerics`; `derivations/kernels.md` derives them. First order only.
+Skip this file on a first reading: `rnn.F`, the emissions' `log_p` and `forward` say the same in
+plain operations, and the tests hold them equal. These are the only derivatives written by hand,
+but for the softmax in `numerics`; `derivations/kernels.md` derives them. First order only.
 
 Arguments are positional because autograd does not trace keywords. Three kernels take theta whole:
 each array that autograd takes out of a dict costs as much as several steps of a small recurrence.
@@ -39,11 +39,11 @@ def tape(*args):
 
 
 def _define(kernel, gradients):
-    r"""Register gradients(g, ans, args, argnums), a dict {argument number: gradient}."""
+    r"""Register gradients(g, ans, args, argnums), which returns {argument number: gradient}."""
 
     def maker(argnums, ans, args, _):
         if any(map(isbox, args)):
-            raise NotImplementedError("first derivatives only; for more see `bound.K_delta`")
+            raise NotImplementedError("first derivatives only; see `bound.K_delta`")
 
         def vjp(g):
             found = gradients(g, ans, args, argnums)
@@ -89,10 +89,10 @@ def rollout(theta, X, noise, linear, /):
 
 
 def _rollout_vjp(g, H, args, argnums):
-    r"""Backpropagation through time. With lambda_t = dLoss / dh_t and pi_t = lambda_t * phi'_t:
+    r"""Backpropagation through time. With lambda_t = dJ / dh_t and pi_t = lambda_t * phi'_t:
 
-        for t = T .. 2:  lambda_{t-1} = g_{t-1} + pi_t @ W.T
-                         dW += h_{t-1}.T @ pi_t;  dU, db from pi_t;  dnoise_t = lambda_t
+        lambda_T = g_T;  for t = T .. 2:  lambda_{t-1} = g_{t-1} + pi_t @ W.T
+            dW += h_{t-1}.T @ pi_t;  dU, db from pi_t;  dnoise_t = lambda_t
         dh1 = lambda_1
 
     The sums over t are taken a block of steps at a time."""
@@ -106,8 +106,8 @@ def _rollout_vjp(g, H, args, argnums):
     work = np.empty(lam.shape)
     for part in reversed(_blocks(len(after), lam.size)):
         phi = after[part] if noise is None else after[part] - noise[part]
-        pi = np.zeros_like(phi) if linear else phi * phi
-        pi_rows = list(np.subtract(1.0, pi, out=pi).reshape(-1, *lam.shape))  # phi' as yet
+        pi = np.ones_like(phi) if linear else 1.0 - phi * phi  # phi' as yet
+        pi_rows = list(pi.reshape(-1, *lam.shape))
         for t in range(part.stop - 1, part.start - 1, -1):
             if dnoise is not None:
                 dnoise[t] = lam.reshape(H[0].shape)
@@ -166,9 +166,9 @@ def _log_categorical_vjp(g, _ell, args, _):
     C = theta["C"]
     d, dH = _zeros_like(theta), np.empty(H.shape)
     parts = _parts(H, X, C.shape[1])
-    for (z, total), (part, rows, symbols) in zip(kept, parts, strict=True):
+    for (exp_z, total), (part, rows, symbols) in zip(kept, parts, strict=True):
         g_part = g[part].reshape(-1)
-        dz = z * (-g_part / total)
+        dz = exp_z * (-g_part / total)
         dz[symbols, np.arange(len(symbols))] += g_part
         dz.T.dot(C.T, dH[part].reshape(rows.shape))
         d["C"] += dz.dot(rows).T
@@ -187,8 +187,8 @@ def log_gaussian(theta, H, X, min_scale, kept, /):
     z = (x - mean) / s for the derivative, or None."""
     C = theta["C"]
     s = min_scale + np.exp(theta["log_s"])
-    mean = H.reshape(-1, len(C)).dot(C).reshape(*H.shape[:-1], -1)  # less c
-    z = _over(X - theta["c"], H) - mean
+    hC = H.reshape(-1, len(C)).dot(C).reshape(*H.shape[:-1], -1)
+    z = _over(X - theta["c"], H) - hC
     z /= s
     if kept is not None:
         kept.append(z)
@@ -218,44 +218,44 @@ _define(log_gaussian, _log_gaussian_vjp)
 def log_forward(ell, logit_rho, /):
     r"""log p(x_t | x_<t) of the sticky mixture, (T, ..., N), from ell (T, ..., L, N).
 
-    The index z_1 is uniform; z_t = z_{t-1} with probability rho, else it is drawn anew. In logs: a
-    particle that lies hundreds of nats behind may come back.  logit_rho (), infinite allowed."""
+    The index z_1 is uniform; z_t = z_{t-1} with probability rho, else it is drawn anew. All in
+    logs, so that a particle hundreds of nats behind can come back.  logit_rho (), +-inf allowed."""
     return forward(ell, logit_rho)[0]
 
 
 def forward(ell, logit_rho):
-    r"""The same steps in autograd's operations, and log p(z_t = l | x_<t) for t = 1 .. T+1."""
+    r"""`log_forward` in autograd's operations, and log p(z_t = l | x_<t) for t = 1 .. T+1."""
     L = ell.shape[-2]
     stay, anew = log_sigmoid(logit_rho), log_sigmoid(-logit_rho) - np.log(L)
-    steps, log_w = [], [np.full(ell.shape[1:], -np.log(L))]
+    steps, predicted = [], [np.full(ell.shape[1:], -np.log(L))]
     for ell_t in ell:
-        joint = log_w[-1] + ell_t
+        joint = predicted[-1] + ell_t
         steps.append(log_sum_exp(joint, axis=-2))
         filtered = joint - steps[-1][..., None, :]
-        log_w.append(anp.logaddexp(stay + filtered, anew))
-    return anp.array(steps), anp.array(log_w)
+        predicted.append(anp.logaddexp(stay + filtered, anew))
+    return anp.array(steps), anp.array(predicted)
 
 
 def _log_forward_vjp(g, steps, args, _):
-    r"""With b_t the gradient for ell_t, w_t^l = p(z_t = l | x_1 .. x_t), k_t^l the probability,
-    given z_{t+1} = l and x_1 .. x_t, that the index was not drawn anew, and u_T = 0:
+    r"""With b_t the gradient for ell_t, w_t^l = p(z_t = l | x_1 .. x_t), and k_t^l the probability,
+    given z_t = l and x_<t, that z_t was not drawn anew; b_{T+1} = 0:
 
-        b_t = u_t + (g_t - sum_l u_t) w_t,   u_{t-1} = k_{t-1} b_t
+        u_t = k_{t+1} b_{t+1},   b_t = u_t + (g_t - sum_l u_t) w_t
 
     For g = 1 that is the backward pass of forward-backward, and b_t the smoothed posterior over
-    particles. The gradient for logit_rho is sum_t sum_l b_{t+1} ((1 - rho) k_t - rho (1 - k_t))."""
+    particles. The gradient for logit_rho is sum_{t>1} sum_l b_t ((1 - rho) k_t - rho (1 - k_t))."""
     ell, logit_rho = args
     log_rho = log_sigmoid(logit_rho)
     rho = np.exp(log_rho)
-    _, log_w = forward(ell, logit_rho)
-    filtered = log_w[:-1] + ell - steps[..., None, :]
-    w, k = np.exp(filtered), np.exp(log_rho + filtered - log_w[1:])
-    b, u = np.empty_like(ell), np.zeros(ell.shape[1:])
+    _, predicted = forward(ell, logit_rho)
+    filtered = predicted[:-1] + ell - steps[..., None, :]
+    w, k = np.exp(filtered), np.exp(log_rho + filtered - predicted[1:])
+    b = np.zeros((len(ell) + 1, *ell.shape[1:]))  # b[0] is b_1, but k[0] is k_2
     for t in range(len(ell) - 1, -1, -1):
+        u = k[t] * b[t + 1]
         b[t] = u + (g[t] - u.sum(axis=-2))[..., None, :] * w[t]
-        u = k[t - 1] * b[t]
-    slope = np.sum(b[1:] * ((1.0 - rho) * k[:-1] - rho * (1.0 - k[:-1])))
-    return {0: b, 1: slope}
+    slope = np.sum(b[1:] * ((1.0 - rho) * k - rho * (1.0 - k)))
+    return {0: b[:-1], 1: slope}
 
 
 _define(log_forward, _log_forward_vjp)

@@ -18,12 +18,12 @@ class Normal:
         check_number("mean", self.mean)
 
     def sample(self, rng, shape):
-        r"""Draws of eps."""
         check_rng(rng)
         return self.mean + rng.standard_normal(shape)
 
     def log_p_h(self, eps, sigma, rounding=0.0):
         r"""Log density of h = f + sigma * eps: sum_d [ log N(eps_d; mean, 1) - log |sigma_d| ]."""
+        check(rounding < 1e-3, "sigma must be larger: rounding of H", sigma)
         log_normal = -0.5 * (eps - self.mean) ** 2 - 0.5 * np.log(2 * np.pi)
         return np.sum(log_normal - np.log(np.abs(sigma)), axis=-1)
 
@@ -38,7 +38,7 @@ class Discrete:
     def __post_init__(self):
         try:
             nodes, weights = (np.array(part, dtype=float) for part in (self.nodes, self.weights))
-            pairs = 0 < len(set(self.nodes)) == len(weights) and nodes.shape == weights.shape
+            pairs = 0 < len(set(self.nodes)) == len(weights) and nodes.shape == weights.shape[:1]
             sums = (weights > 0).all() and abs(weights.sum() - 1) <= 1e-12
             fits = pairs and sums and np.isfinite(nodes).all()
         except (TypeError, ValueError):
@@ -48,7 +48,7 @@ class Discrete:
 
     def sample(self, rng, shape):
         check_rng(rng)
-        return rng.choice(np.array(self.nodes), size=shape, p=self.weights)
+        return rng.choice(np.array(self.nodes, float), size=shape, p=self.weights)
 
     def log_p_h(self, eps, sigma, rounding=0.0):
         r"""Log probability of h = f + sigma * eps, over all coordinates; -inf if eps is no node.
@@ -59,7 +59,7 @@ class Discrete:
         if slack > 0.25 * np.diff(np.sort(self.nodes)).min(initial=np.inf):
             wanted = "sigma, or the gap between the nodes, must be larger to tell them apart"
             raise ValueError(f"{wanted}; got {untraced(sigma)}")
-        distance = np.abs(untraced(eps)[..., None] - np.array(self.nodes))
+        distance = np.abs(untraced(eps)[..., None] - np.array(self.nodes, float))
         log_weight = np.log(self.weights)[distance.argmin(axis=-1)]
         return np.sum(np.where(distance.min(axis=-1) < slack, log_weight, -np.inf), axis=-1)
 

@@ -28,11 +28,11 @@ def expected_log_likelihood(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eq. (4).  E_p(H|X)[ sum_t log p(x_t | h_t) ], nats per sequence, (N,).
 
     p(H|X) is the posterior. Without noise that is delta(H - F(X)). With noise give the trajectories
-    by `eps` (T-1, S, 1, N, D), `sigma`, and their posterior log weights `log_w` (S, N), as
-    `enumeration.paths` and `enumeration.log_path_posterior` do.
+    by `sigma` and `eps` (T-1, S, 1, N, D), as from `enumeration.paths`, and their posterior weights
+    `log_w` (S, N), as from `enumeration.log_path_posterior`, not the prior's.
     DEPARTS from Section 3, "true log likelihood in Eq. (4)": with noise (4) >= log p(X)."""
-    if (log_w is None) != (eps is None):
-        raise ValueError("log_w weighs eps by the posterior: give eps, sigma, log_w, or none")
+    if (log_w is None) != (eps is None) or np.ndim(log_w) == 1:
+        raise ValueError("log_w (S, N) weighs eps by the posterior: give eps, sigma, log_w or none")
     ell = one_particle(table(rnn, theta, X, eps, sigma))
     return weighted_mean(np.sum(ell, axis=TIME), log_w)
 

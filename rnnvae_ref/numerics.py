@@ -14,7 +14,7 @@ from autograd.tracer import getval as untraced  # the plain value under all of a
 from numpy.random import Generator
 
 MOST = 1e150  # no number may be larger: its square, and a sum of squares, still fit float64
-LEAST = 1e-150  # of what must be positive
+LEAST = 1e-150  # the least scale, step size or clip: what must be positive
 
 # The table ell has axes (T, [S,] L, N): time first, so that samples may be left out.
 TIME, PARTICLES = 0, -2
@@ -100,7 +100,7 @@ def check_count(name, value, least=1, most=math.inf):
 
 
 def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
-    r"""One number between `least` and `most`, not nan, or ValueError."""
+    r"""One number between `least` and `most`, not nan, or ValueError; finite=False allows inf."""
     value = untraced(value)
     value = value.item() if plain_array(value) and value.ndim == 0 else value
     real = isinstance(value, Real) and not isinstance(value, bool)
@@ -112,7 +112,7 @@ def check_number(name, value, least=-math.inf, most=math.inf, finite=True):
 
 
 def check_array(name, value, shapes=None):
-    r"""A float64 array of one of `shapes` (or any), finite and at most MOST, or ValueError."""
+    r"""A float64 array of one of `shapes` (or any), at most MOST in size, or ValueError."""
     value = untraced(value)
     value = onp.asarray(value) if onp.isscalar(value) else value
     fits = plain_array(value) and (shapes is None or value.shape in shapes)
@@ -126,7 +126,7 @@ def check_array(name, value, shapes=None):
 
 
 def check_parameters(theta, shapes):
-    r"""theta is a dict with these keys, whose arrays have one of their shapes, or ValueError."""
+    r"""theta has the keys of `shapes`, each array one of its shapes (None: any); or ValueError."""
     theta = untraced(theta)
     check(isinstance(theta, dict), "theta must be a dict of arrays", theta)
     for key, allowed in shapes.items():

@@ -21,7 +21,7 @@ from rnnvae_ref.numerics import TIME, check_count, log_mean_exp
 from rnnvae_ref.particles import per_step_mixture, sticky_mixture, trajectory_mixture
 
 SIGMA, SMALL, TOLERANCE = 0.7, 1e-7, 1e-9
-CHANCES = np.full((2, 4, 2), np.log(0.5))  # log p of a fair coin, at each step of each path
+CHANCES = np.full((2, 4, 2), np.log(0.5))  # log p of a fair coin, (T-1, P, N)
 # READING: true in a reading that the paper leaves open; DEPARTS: not true as printed.
 HOLDS, READING, DEPARTS, FAILS = "holds", "holds*", "departs", "FAILS"
 
@@ -42,7 +42,7 @@ FILES = {1: "1_rnn", 6: "2_inference", 9: "3_bound", 16: "4_noise", 17: "5_parti
 class Equation:
     r"""What the paper says, the function that computes it, and check(case) -> (left, right)."""
 
-    number: int
+    number: int  # of a proposition a str
     section: str
     says: str
     block: str
@@ -81,7 +81,7 @@ class Equation:
 
 
 def proposition(number, says, block, check, relation="="):
-    r"""What is true beside and instead of the paper's lines."""
+    r"""True beside the paper's lines: an Equation without place, function, test and figure."""
     return Equation(number, "", says, block, None, check, "", relation=relation)
 
 
@@ -93,7 +93,7 @@ class Case:
 
     emission: str = "categorical"
     seed: int = 0
-    q = Discrete((-1.0, 1.0), (0.3, 0.7))  # the noise law of the other inference model
+    q = Discrete((-1.0, 1.0), (0.3, 0.7))  # of the other q; no field
 
     def __post_init__(self):
         if self.emission not in ("categorical", "gaussian"):
@@ -104,7 +104,7 @@ class Case:
         two = rnn.RNN(Categorical(2) if symbols else Gaussian(), 1, particles=2)
         theta = two.init(rng, scale=2.0)
         self.X = rng.integers(0, 2, (3, 2)) if symbols else rng.standard_normal((3, 2, 1))
-        self.pair = two, theta, self.X
+        self.pair = two, theta, self.X  # two particles; `args`: one
         self.args = replace(two, particles=1), theta | {"h1": theta["h1"][:1]}, self.X
         self.eps, self.log_w = enumeration.paths(TWO_POINT, 3, 1)
         self.log_w_q = enumeration.paths(self.q, 3, 1)[1]

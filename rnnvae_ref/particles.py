@@ -28,8 +28,8 @@ def trajectory_mixture(rnn, theta, X, eps=None, sigma=None, log_w=None):
     r"""Eq. (26) at H = F(X).  log [ (1/L) sum_l prod_t p(x_t | h_t^l) ], nats, (N,).
 
     Without noise it is the log p(X) of Eq. (18). Eq. (26) for any q is `appendix.eq26`. With noise
-    E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality for Eq. (26): for
-    particles that share h_1 the importance-weighted bound of Burda et al., 2015, which L raises."""
+    E_q[ log (1/L) sum_l prod_t p(x_t | h_t^l) ] <= log p(X), Jensen's inequality for Eq. (26). If
+    the particles share h_1, it is the IWAE bound of Burda et al., 2015, and never falls with L."""
     ell = table(rnn, theta, X, eps, sigma)
     return _over_samples(log_mean_exp(np.sum(ell, axis=TIME), axis=PARTICLES), log_w, eps)
 

@@ -14,21 +14,21 @@ import autograd.numpy as np
 from rnnvae_ref.numerics import TIME, check_count, log_sum_exp, untraced
 from rnnvae_ref.rnn import check_sigma, f, prepare_unpadded
 
-MOST_POINTS, MOST_WORK = 4000, 5e7  # entries of all transitions
-TOLERANCE, WIDTH = 1e-10, 10.0
+MOST_POINTS, MOST_WORK = 4000, 5e7  # points; entries of all transitions
+TOLERANCE, WIDTH = 1e-10, 10.0  # nats, and of mass at the ends; deviations
 
 
 def log_p(rnn, theta, X, sigma, points=None):
     r"""log p(X), nats per sequence, (N,), on a grid of `points`.
 
-    By default as many as bring the error below 1e-10; `points` must give a spacing of at most 2
-    sigma. ValueError for D > 1, several particles, sigma = 0, and where the grid is too large."""
+    By default so many that twice as many change it by less than 1e-10; a spacing of at most 2 sigma
+    is needed. ValueError for D > 1, L > 1, sigma = 0, and where the grid is too large."""
     return np.sum(log_p_steps(rnn, theta, X, sigma, points), axis=TIME)
 
 
 def log_p_steps(rnn, theta, X, sigma, points=None):
     r"""log p(x_t | x_1 .. x_{t-1}), nats, (T, N)."""
-    T, ell, move = _grid(rnn, theta, X, sigma, points)
+    T, ell, move = _on_grid(rnn, theta, X, sigma, points)
     a = 0.0  # log p(h_t | x_<t), (G, N)
     steps = []
     for t in range(T):
@@ -45,7 +45,7 @@ def log_p_steps(rnn, theta, X, sigma, points=None):
 
 def K(rnn, theta, X, sigma, points=None):
     r"""Eq. (16) for Gaussian noise, exactly: sum_t E[log p(x_t | h_t)], nats, (N,)."""
-    T, ell, move = _grid(rnn, theta, X, sigma, points)
+    T, ell, move = _on_grid(rnn, theta, X, sigma, points)
     marginals = _marginals(T, move)
     steps = [np.sum(np.exp(a) * ell(t), axis=0) for t, a in enumerate(marginals)]
     return np.sum(np.array(steps), axis=TIME)
@@ -58,7 +58,7 @@ def kl_q_posterior(rnn, theta, X, sigma, points=None):
     b_{t+1}(h_{t+1}) / z_t(h_t), where b_t(h) = p(x_t .. x_T | h_t = h)."""
     if points is not None:
         log_p_steps(rnn, theta, X, sigma, points)  # are the data in this grid?
-    T, ell, move = _grid(rnn, theta, X, sigma, points)
+    T, ell, move = _on_grid(rnn, theta, X, sigma, points)
     marginals = _marginals(T, move)
     b = ell(T - 1)
     total = np.zeros(b.shape[1])
@@ -73,21 +73,21 @@ def kl_q_posterior(rnn, theta, X, sigma, points=None):
 
 
 def _marginals(T, move):
-    r"""log q(h_t | x_<t) of every step under the dynamics alone, a list of (G, N)."""
+    r"""log mass of q(h_t | x_<t) at the grid's points, a list of (G, N); 0.0 for h_1."""
     a = [0.0]
     for t in range(T - 1):
         a.append(log_sum_exp(a[-1] + move(t), axis=1))
     return a
 
 
-def _step(rnn, theta, h, h_next, x, sigma, dh):
-    r"""log N(h_{t+1}; f(h_t, x_t), sigma^2) dh, (G', G, N): rows are h_{t+1}, columns h_t."""
+def _move(rnn, theta, h, h_next, x, sigma, dh):
+    r"""log [N(h_{t+1}; f(h_t, x_t), sigma^2) dh], (G', G, N): rows are h_{t+1}, columns h_t."""
     s = np.abs(np.reshape(sigma, ()))
     z = (h_next[:, None, :, 0] - f(rnn, theta, h, x)[None, :, :, 0]) / s
     return -0.5 * z**2 - np.log(s) - 0.5 * np.log(2 * np.pi) + np.log(dh)
 
 
-def _grid(rnn, theta, X, sigma, points):
+def _on_grid(rnn, theta, X, sigma, points):
     r"""T; ell(t), log p(x_t | h_t) at the grid's points, (G, N), and at h_1 alone for t = 0; and
     move(t), the log transition from h_t to h_{t+1}, (G', G, N)."""
     X = prepare_unpadded(rnn, theta, X)
@@ -106,7 +106,7 @@ def _grid(rnn, theta, X, sigma, points):
     dh = grid[1, 0, 0] - grid[0, 0, 0]
     nodes = [theta["h1"][:, None, :]] + [grid] * (len(X) - 1)
     ell = lambda t: rnn.emission.log_p(theta, nodes[t], X[t])
-    move = lambda t: _step(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
+    move = lambda t: _move(rnn, theta, nodes[t], nodes[t + 1], X[t], sigma, dh)
     return len(X), ell, move
 
 
@@ -123,7 +123,7 @@ def _range(rnn, theta, X, s):
 
 
 def _enough(rnn, theta, X, s, points):
-    r"""The number of points, doubled until log p(X) changes by less than TOLERANCE."""
+    r"""The first number of points whose doubling changes log p(X) by less than TOLERANCE."""
     coarse = np.inf
     while points <= MOST_POINTS and points**2 * len(X) * X.shape[1] <= MOST_WORK:
         fine = log_p(rnn, theta, X, s, points)

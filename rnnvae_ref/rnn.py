@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import autograd.numpy as np
-import numpy as onp
 
 from rnnvae_ref.emissions import Categorical, Gaussian
 from rnnvae_ref.kernels import rollout, traced
@@ -20,7 +19,7 @@ from rnnvae_ref.numerics import (
     plain_array, untraced,
 )  # fmt: skip
 
-MOST_LOG_S = 150  # beyond it squares of the scale leave float64
+MOST_LOG_S = 150  # keeps s^2 and 1 / s^2 well within float64
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class RNN:
         return {"h1": (self.particles, D), "W": (D, D), "b": (D,)} | self.emission.shapes(D)
 
     def init(self, rng, scale=1.0, apart=False):
-        r"""Random parameters of deviations scale / sqrt(D) for W, C, scale / 2 for h1, U; rest 0.
+        r"""N(0, sd^2), with sd = scale / sqrt(D) for W, C, scale / 2 for h1, U; the rest is 0.
 
         `apart`: a start for several particles, tanh only. h_1^l = +-0.9 with signs of its own;
         W = 1.3 I: tanh(1.3 h) has the stable points +-0.75, so h_1 is not forgotten; U is 0.3 of
@@ -65,11 +64,11 @@ class RNN:
         if not apart:
             return theta
         # Particle l has the binary digits of l as the signs of h_1^l.
-        digits = max(1, (self.particles - 1).bit_length())
+        digits = max(1, int(self.particles - 1).bit_length())
         if self.transition != "tanh" or digits > self.hidden:
             raise ValueError(f'apart needs "tanh" and particles <= 2^hidden; got {self!r}')
         digit = np.arange(self.hidden) % digits
-        pattern = np.arange(self.particles)[:, None] >> digit & 1
+        pattern = (np.arange(self.particles)[:, None] >> digit) & 1
         theta |= {"h1": 0.9 - 1.8 * pattern, "W": 1.3 * np.eye(self.hidden), "U": 0.3 * theta["U"]}
         return theta | ({"log_s": theta["log_s"] - 1} if "log_s" in theta else {})
 
@@ -84,7 +83,7 @@ class RNN:
             raise ValueError(f"theta has an unknown key {key!r}; known: {[*shapes, *optional]}")
         check_parameters(theta, {key: optional[key] for key in optional if key in theta})
         log_s = untraced(theta.get("log_s", np.zeros(1)))
-        if onp.abs(log_s).max() > MOST_LOG_S:
+        if np.max(np.abs(log_s)) > MOST_LOG_S:
             raise ValueError(f"theta['log_s'] must lie within +-{MOST_LOG_S}; got {log_s}")
 
 
@@ -153,7 +152,7 @@ def one_particle(ell):
 
 def initial_state(rnn, theta, N):
     r"""h_1 of each of N sequences, (N, D). One particle."""
-    one_particle(np.zeros((1, rnn.particles, N)))
+    one_particle(np.zeros((1, rnn.particles, N)))  # refuses L > 1
     return np.repeat(theta["h1"], N, axis=0)
 
 
@@ -187,7 +186,7 @@ def check_model(rnn, theta):
 def check_sigma(rnn, sigma, nonzero=False):
     r"""sigma is a finite number, or (D,) of them, other than 0 if `nonzero`; or ValueError."""
     value = untraced(sigma)
-    value = np.array(value, float) if isinstance(value, (int, float)) else value
+    value = np.array(value, float) if type(value) in (int, float) else value
     check_array("sigma", value, [(), (rnn.hidden,)])
     if nonzero and not np.all(value != 0):
         raise ValueError("sigma must not be 0: a delta has no density")
@@ -198,9 +197,9 @@ def _check_eps(rnn, X, eps):
     (T, N), L, D = X.shape[:2], rnn.particles, rnn.hidden
     shape = np.shape(eps)
     Ls = shape[-3:-2] if L == 1 else (1, L)  # one row of h1 serves any L
-    both = zip(shape[:1] + shape[-3:], [(T - 1,), Ls, (1, N), (D,)], strict=False)
+    axes = zip(shape[:1] + shape[-3:], [(T - 1,), Ls, (1, N), (D,)], strict=False)
     fits = len(shape) in (4, 5) and 0 not in shape[1:]
-    fits = fits and all(n in sizes for n, sizes in both)
+    fits = fits and all(n in sizes for n, sizes in axes)
     wanted = f"eps must be (T-1, [S,] L, N, D) = ({T - 1}, [S,] {L}, {N}, {D})"
     check(fits, f"{wanted}, where S, L or N may be 1", eps)
     check_array("eps", eps)

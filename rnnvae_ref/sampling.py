@@ -53,7 +53,7 @@ def forecast(rnn, theta, series, steps, draws, rng, *, levels=(5, 25, 50, 75, 95
     check_count("steps", steps)
     check_count("draws", draws)
     check_rng(rng)
-    check(hasattr(series, "scale"), "series must be a data.Series", series)
+    check(hasattr(series, "X"), "series must be a data.Series", series)
     check_count("end", len(series.X) if end is None else end, most=len(series.X))
     levels = np.ravel(levels)
     for level in levels.tolist():

@@ -11,7 +11,7 @@ from autograd import value_and_grad
 
 from rnnvae_ref.data import Series, Text
 from rnnvae_ref.numerics import (
-    LEAST, check, check_count, check_number, check_parameters, check_rng, plain_array,
+    LEAST, MOST, check, check_count, check_number, check_parameters, check_rng, plain_array,
 )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
         g = clipped(g, clip * len(X))
         m = {k: (1 - 0.9) * g[k] + 0.9 * m[k] for k in theta}
         v = {k: (1 - 0.999) * g[k] ** 2 + 0.999 * v[k] for k in theta}
-        m_hat = {k: m[k] / (1 - 0.9 ** (step + 1)) for k in theta}  # m starts at 0: too small
+        m_hat = {k: m[k] / (1 - 0.9 ** (step + 1)) for k in theta}  # m began at 0
         v_hat = {k: v[k] / (1 - 0.999 ** (step + 1)) for k in theta}
         up = {k: step_size * m_hat[k] / (np.sqrt(v_hat[k]) + 1e-8) for k in theta}
         theta = {k: np.asarray(theta[k] + up[k]) for k in theta}
@@ -103,9 +103,9 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result):
     from scipy.optimize import minimize  # here, as its import is slow
 
     start, unpack = flatten(theta)
-    noise = partial(np.random.default_rng, int(rng.integers(2**63)))
-    at = lambda x, step: value_and_gradient(objective, unpack(x), X, noise(), step)[:2]
-    good = trial = start, *at(start, 0)  # the last step, and the last point tried
+    same_rng = partial(np.random.default_rng, int(rng.integers(2**63)))
+    at = lambda x, step: value_and_gradient(objective, unpack(x), X, same_rng(), step)[:2]
+    good = trial = start, *at(start, 0)  # x, value, gradient
     if watch(0, theta, *good[1:]):
         return
 
@@ -130,16 +130,16 @@ def _lbfgs(objective, theta, X, rng, watch, steps, result):
         watch(result.step, result.last, *good[1:], ended)
 
 
-def _watch(result, validate, steps, every, patience, step, theta, value, g, ended=None):
+def _watch(result, validate, steps, every, patience, step, theta, value, g, why=None):
     r"""Keep theta, record it, judge it. True where training must stop; `result.reason` says why."""
     if not _finite(value, g):
         bad = "gradient became non-finite" if np.isfinite(value) else f"objective became {value}"
-        why = f" ({ended})" if ended else ""
-        result.reason = f"the {bad} at step {step}{why}; `last` is the last good theta"
+        after = f" ({why})" if why else ""
+        result.reason = f"the {bad} at step {step}{after}; `last` is the last good theta"
         return True
     result.last = theta
     result.step = step
-    result.reason = "all steps done" if step == steps else ended
+    result.reason = "all steps done" if step == steps else why
     recorded = result.history["step"][-1:] == [step]
     if not recorded and (step % every == 0 or result.reason):
         _record(result, value, validate, patience)
@@ -173,8 +173,8 @@ def _show(text):
 
 
 def value_and_gradient(objective, theta, X, rng, step):
-    r"""The mean of objective(theta, X, rng) over the sequences, its gradient, a dict, and None; or
-    nan, {} and why, where the objective refuses a theta. At step 0 the error is the caller's."""
+    r"""(mean over sequences of objective(theta, X, rng), its gradient as a dict, None), or
+    (nan, {}, why) where the objective refuses theta; at step 0 that error is the caller's."""
 
     def mean(theta):
         nats = objective(theta, X, rng)
@@ -202,7 +202,7 @@ def minibatch(X, batch, rng):
 
 
 def _finite(value, g):
-    return all(np.isfinite(part).all() for part in (value, *g.values()))
+    return all((np.abs(part) <= MOST).all() for part in (value, *g.values()))
 
 
 def clipped(g, most):

@@ -23,6 +23,7 @@ from rnnvae_ref import (
     enumeration,
     examples,
     f,
+    forecast,
     inference,
     kalman,
     laws,
@@ -36,6 +37,7 @@ from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.likelihood import expected_log_likelihood
 from rnnvae_ref.numerics import check_number
 from rnnvae_ref.paper import Case
+from rnnvae_ref.rnn import one_particle
 from tests.models import random_model
 from tests.odd_inputs import MODULES, ROOMS, doors, fitting, parameters, scene
 
@@ -163,16 +165,35 @@ REFUSED = [
     ("law must be a noise law", lambda: sample(*MODEL[:2], rng(0), 3, 2, sigma=0.5, law="coin")),
     ("D must be", lambda: enumeration.paths(TWO_POINT, 3, 0)),
     ("push h to the end of the grid", lambda: quadrature.kl_q_posterior(*FAR, 0.1, points=400)),
-    ("all others are; got a MaskedArray", lambda: data.pad([masked(np.arange(3))])),
+    ("all of one kind and M; got a MaskedArray", lambda: data.pad([masked(np.arange(3))])),
     ("values must be", lambda: data.nile().encode(masked(np.arange(3.0)))),
-    ("in 'ab' is not in the alphabet 'ab'", lambda: data.Text("ab").encode(["ab"])),
+    (r"in 'ab\\n' is not in the alphabet 'ab'", lambda: data.Text("ab").encode(["ab"])),
     # tables, weights, trajectories
-    ("log_w weighs eps", lambda: expected_log_likelihood(*MODEL, EPS, 0.5)),
+    (
+        "q must have all nodes of p",
+        lambda: appendix.eq19(*PAIR, 0.5, TWO_POINT, Discrete((-1.0, 2.0), (0.5, 0.5))),
+    ),
+    ("sigma must be larger", lambda: inference.log_q(*MODEL, H, 1e-14, Normal())),
+    ("sigma must be float64", lambda: K_noise(*MODEL, EPS, True)),
+    ("nodes, all different", lambda: Discrete(((1.0, 2.0), (3.0, 4.0)), (0.5, 0.5))),
+    ("H must be", lambda: beyond.spread(np.zeros((3, 2, 2, 1, 1)))),
+    ("theta must hold the gate's v", lambda: beyond.gated_mixture_steps(*PAIR)),
+    ("series must be", lambda: forecast(*LINEAR[:2], LINEAR[0].emission, 1, 1, rng(0))),
+    (
+        "divergence for this theta",
+        lambda: kalman.kl_q_posterior(*with_theta(LINEAR, c=np.full(2, 1e150)), 0.5),
+    ),
+    (
+        r"log_w \(S, N\) weighs eps",
+        lambda: expected_log_likelihood(*MODEL, EPS, 0.5, enumeration.paths(TWO_POINT, 3, 1)[1]),
+    ),
+    (r"log_w \(S, N\) weighs eps", lambda: expected_log_likelihood(*MODEL, EPS, 0.5)),
     (
         "log_w must be logs of weights that sum to 1; they sum to 1.001",
         lambda: bound.K(*MODEL, H, LOG_W + 0.001),
     ),
     ("evidence must be", lambda: inference.log_posterior(*MODEL, H, 0.5, TWO_POINT, np.zeros(1))),
+    ("ell must be", lambda: one_particle(table(*MODEL) + math.nan)),
     ("ell must be", lambda: particles.predicted_weights("table")),
     ("ell must be", lambda: particles.predicted_weights(table(*PAIR)[0])),
     ("ell must be", lambda: particles.predicted_weights(table(*PAIR)[:0])),

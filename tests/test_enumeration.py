@@ -93,10 +93,15 @@ def test_everything_exact_is_differentiable_in_theta_and_sigma(model):
 
 
 def test_too_many_paths_are_refused_with_what_would_do():
-    told = r"\(T-1\) D, for paths of 2 nodes, must be a whole number, 0 to 18; got 19"
+    told = r"\(T-1\) D, for 2\^18 paths of 2 nodes, must be a whole number, 0 to 18; got 19"
     with pytest.raises(ValueError, match=told):
         enumeration.paths(TWO_POINT, 20, 1)
     enumeration.paths(TWO_POINT, 10, 2)
+
+
+def test_a_law_of_one_node_has_one_path_however_long():
+    eps, log_w = enumeration.paths(Discrete((2,), (1,)), 50, 3)
+    assert eps.shape == (49, 1, 1, 1, 3) and (eps == 2.0).all() and log_w == [0.0]
 
 
 def test_a_law_without_nodes_is_refused():
@@ -106,7 +111,7 @@ def test_a_law_without_nodes_is_refused():
         enumeration.paths(Normal(), 3, 1)
     with pytest.raises(ValueError, match="T must be a whole number"):
         enumeration.paths(TWO_POINT, 3.0, 1)
-    with pytest.raises(ValueError, match="for paths of 3 nodes, must be a whole number, 0 to 11"):
+    with pytest.raises(ValueError, match="of 3 nodes, must be a whole number, 0 to 11"):
         enumeration.paths(gauss_hermite(3), 13, 1)
 
 

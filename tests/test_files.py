@@ -135,8 +135,8 @@ def test_save_refuses_data_that_would_not_come_back(tmp_path):
     nile, rnn = data.nile(), RNN(Gaussian(), 2)
     theta = rnn.init(np.random.default_rng(0))
     for change, message in [
-        ({"train": slice(10, 50)}, "data must be split in order"),
-        ({"validation": slice(None, 70)}, "data must be split in order"),
+        ({"train": slice(10, 50)}, "data must be split as series"),
+        ({"validation": slice(None, 70)}, "data must be split as series"),
         ({"X": nile.X.astype(int)}, "X must be"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -200,7 +200,7 @@ def test_a_damaged_directory_loses_no_array_in_silence(tmp_path):
     assert b"v.npy" in content[last:end]
     content[entries[-2] + 32] = end - last  # the length of its comment
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=BAD + "it is compressed or has comments"):
+    with pytest.raises(ValueError, match=BAD + "it is compressed, or has comments"):
         load(path)
 
 
@@ -208,7 +208,7 @@ def test_nothing_is_expanded(tmp_path):
     rnn, theta, _ = random_model()
     path = tmp_path / "theta.npz"
     np.savez_compressed(path, rnn=repr(rnn), **theta)
-    with pytest.raises(ValueError, match=BAD + "it is compressed or"):
+    with pytest.raises(ValueError, match=BAD + "it is compressed, or"):
         load(path)
     assert zipfile.ZipFile(path).testzip() is None
 

@@ -21,6 +21,7 @@ from rnnvae_ref import (
     kalman,
     log_likelihood,
     quadrature,
+    sample,
 )
 from rnnvae_ref.laws import gauss_hermite
 from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
@@ -107,6 +108,29 @@ def test_kalman_gap_is_the_divergence(seed):
         gap = kalman.log_p(rnn, theta, X, sigma) - kalman.K(rnn, theta, X, sigma)
         assert_allclose(gap, kalman.kl_q_posterior(rnn, theta, X, sigma), rtol=1e-9, atol=1e-9)
         assert (gap > 0).all()
+
+
+def test_kalman_divergence_holds_where_the_hidden_state_grows():
+    """Spectral radius 1.5 over a hundred steps: the covariance of q has entries of 1e35."""
+    rnn = RNN(Gaussian(), 2, transition="linear")
+    theta = rnn.init(np.random.default_rng(0))
+    theta |= {"W": 1.5 * theta["W"] / np.abs(np.linalg.eigvals(theta["W"])).max()}
+    theta |= {"U": 0.0 * theta["U"]}
+    X = sample(rnn, theta, np.random.default_rng(1), 100, 2, sigma=1.0)
+    gap = kalman.log_p(rnn, theta, X, 1.0) - kalman.K(rnn, theta, X, 1.0)
+    assert gap.min() > 1e30
+    assert_allclose(kalman.kl_q_posterior(rnn, theta, X, 1.0), gap, rtol=1e-9)
+    with pytest.raises(ValueError, match=r"\(T - 1\) D, the size of H, must be .* 0 to 4000"):
+        kalman.kl_q_posterior(rnn, theta, np.zeros((2002, 1, 1)), 1.0)
+
+
+def test_the_penalty_of_a_start_is_what_it_costs_K():
+    rnn, theta, X = linear(D=2, T=5)
+    none, P1 = kalman.K(rnn, theta, X, 0.0), 0.3 * np.eye(2)
+    for sigma in (0.0, 0.7):
+        cost = kalman.penalty(rnn, theta, 5, sigma, P1)
+        assert_allclose(kalman.K(rnn, theta, X, sigma, P1), none - cost, rtol=1e-12)
+    assert kalman.penalty(rnn, theta, 5, 0.0, P1) > 0
 
 
 def test_kalman_divergence_equals_that_of_two_dense_gaussians():

@@ -101,7 +101,7 @@ def test_every_way_in_has_the_door():
             call(rnn, theta, X + 7)
     with pytest.raises(ValueError, match="eps and sigma: give both"):
         F(rnn, theta, X, np.zeros((3, 1, 3, 2)))
-    with pytest.raises(ValueError, match="log_w weighs eps by the posterior"):
+    with pytest.raises(ValueError, match=r"log_w \(S, N\) weighs eps by the posterior"):
         expected_log_likelihood(rnn, theta, X, log_w=np.zeros(1))
 
 

@@ -155,7 +155,7 @@ def test_the_command_prints_a_row_each_in_eighty_columns_and_one_equation_in_ful
     assert "--seed must be 0 or larger; got -1" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         __main__.main(["99"])
-    assert "invalid choice: 99" in capsys.readouterr().err
+    assert "number must be 1 to 27; got 99" in capsys.readouterr().err
 
 
 def test_the_command_runs_as_a_module():

@@ -209,7 +209,7 @@ SYMBOLS = {
     "sequence 0 has a gap before step 2": row(1, -1),
     "sequence 0 has a gap before step 3": row(2, -1),
     "sequence 0 is empty": lambda X: np.full_like(X, -1),
-    "it has no step": lambda X: X[:0],
+    "X is empty": lambda X: X[:0],
 }
 
 

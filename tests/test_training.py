@@ -497,6 +497,13 @@ def test_one_number_may_be_a_float(method):
     assert_allclose(result.last["a"], 1.0, atol=1e-3)
 
 
+def test_a_gradient_whose_square_leaves_float64_is_no_step():
+    objective = lambda theta, X, rng: 1e170 * theta["a"] * np.ones(3)
+    rng, X = np.random.default_rng(0), np.zeros((2, 3))
+    with_huge = fit(objective, {"a": np.zeros(())}, X, rng=rng, steps=3)
+    assert "gradient became non-finite at step 0" in with_huge.reason
+
+
 def test_fit_asks_for_float64_arrays_and_for_an_array_of_data_before_anything_else():
     run = lambda theta, X: fit(
         lambda *_: pytest.fail("asked too early"), theta, X, rng=np.random.default_rng(0)
