@@ -188,7 +188,7 @@ def check_sigma(rnn, sigma, nonzero=False):
     value = untraced(sigma)
     value = np.array(value, float) if type(value) in (int, float) else value
     check_array("sigma", value, [(), (rnn.hidden,)])
-    if nonzero and not np.all(value != 0):
+    if nonzero and not np.all(value**2 > 0):  # as a square may underflow
         raise ValueError("sigma must not be 0: a delta has no density")
 
 

@@ -56,7 +56,7 @@ TAKES_ANYTHING = set("""
 # Behind the doors: they get what a door has checked, and are counted apart.
 ROOMS = set("""
     log_sum_exp log_mean_exp log_sigmoid increments draw weighted_mean rollout log_categorical
-    log_gaussian log_forward Categorical.table Gaussian.table Categorical.shapes
+    log_gaussian log_forward forward Categorical.table Gaussian.table Categorical.shapes
     Gaussian.shapes traced Normal.log_p_h Discrete.log_p_h
 """.split())  # fmt: skip
 # The caller of a check or of a draw writes these down.

@@ -173,6 +173,7 @@ REFUSED = [
         "q must have all nodes of p",
         lambda: appendix.eq19(*PAIR, 0.5, TWO_POINT, Discrete((-1.0, 2.0), (0.5, 0.5))),
     ),
+    ("sigma must not be 0", lambda: kalman.kl_q_posterior(*LINEAR, 1e-200)),
     ("sigma must be larger", lambda: inference.log_q(*MODEL, H, 1e-14, Normal())),
     ("sigma must be float64", lambda: K_noise(*MODEL, EPS, True)),
     ("nodes, all different", lambda: Discrete(((1.0, 2.0), (3.0, 4.0)), (0.5, 0.5))),
