@@ -87,7 +87,8 @@ class Page:
         r"""Data and parameters of the case, rounded; particle 1 is the model of one particle."""
         found = {"X": self.case.X} | self.case.pair[1]
         lines = [f"{name} {a.shape}: {a.round(3).tolist()}" for name, a in found.items()]
-        return escape("\n".join([*lines, f"sigma: {paper.SIGMA}"]))
+        chances = f"CHANCES {paper.CHANCES.shape}: log 1/2 = {paper.CHANCES.max():.3f} each"
+        return escape("\n".join([*lines, f"sigma: {paper.SIGMA}", chances]))
 
     def contents(self):
         r"""Every equation with its function and its verdict."""
@@ -125,6 +126,8 @@ class Page:
         where = "Appendix A" if e.section == "A" else f"Section {e.section}"
         file, test = e.test_id.split("::")
         lines = inspect.cleandoc(inspect.getsource(e.check))  # a lambda has more on its line
+        for name, value in inspect.getclosurevars(e.check).nonlocals.items():
+            lines = re.sub(rf"\b{name}\b", repr(value), lines)
         check = code(lines.split(", APPENDIX")[0].rstrip(","))
         return f"""<article id="eq-{e.number}">
 <h3>Eq. ({e.number}) <small>{where}: <code>{escape(e.says)}</code></small></h3>
