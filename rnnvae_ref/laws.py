@@ -23,7 +23,7 @@ class Normal:
 
     def log_p_h(self, eps, sigma, rounding=0.0):
         r"""Log density of h = f + sigma * eps: sum_d [ log N(eps_d; mean, 1) - log |sigma_d| ]."""
-        check(rounding < 1e-3, "sigma must be larger: rounding of H", sigma)
+        check(rounding < 1e-3, "sigma must be larger than the rounding of H", sigma)
         log_normal = -0.5 * (eps - self.mean) ** 2 - 0.5 * np.log(2 * np.pi)
         return np.sum(log_normal - np.log(np.abs(sigma)), axis=-1)
 
