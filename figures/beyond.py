@@ -16,7 +16,7 @@ from rnnvae_ref.numerics import (
     draw,
     log_sum_exp,
     untraced,
-)  # fmt: skip
+)
 from rnnvae_ref.rnn import f, prepare, unroll
 
 
