@@ -409,6 +409,13 @@ def test_every_part_of_a_short_series_has_a_row(tmp_path):
         assert (s.train, s.validation, s.test) == (slice(0, a), slice(a, b), slice(b, 5))
 
 
+@pytest.mark.parametrize(("gaps", "told"), [(8, "9:"), (9, r"9 \.\.:")])
+def test_series_names_the_first_eight_lines_with_a_gap(tmp_path, gaps, told):
+    path = write(tmp_path / "a.csv", "v\n" + "x\n" * gaps + "1\n2\n3\n4\n")
+    with pytest.raises(ValueError, match=rf"a\.csv, line 2, 3, 4, 5, 6, 7, 8, {told} column 'v'"):
+        data.series(path, "v")
+
+
 def test_pad_fills_tails_with_minus_one_or_nan():
     assert_array_equal(data.pad([[1, 2, 3], [4]]), [[1, 4], [2, -1], [3, -1]])
     X = data.pad([np.ones((2, 2)), np.zeros((1, 2))])
