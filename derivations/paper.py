@@ -196,12 +196,8 @@ def values(rows, says=False):
     r"""Left side, relation, right side, difference and verdict, under the setting they hold in."""
     html = cells(*[""] * says, "left", "", "right", "difference", "verdict").replace("td>", "th>")
     for row in rows:
-        sides = (
-            f"{row.left:.5f}",
-            escape(row.relation),
-            f"{row.right:.5f}",
-            f"{abs(row.left - row.right):.0e}",
-        )
+        gap = f"{abs(row.left - row.right):.0e}"
+        sides = f"{row.left:.5f}", escape(row.relation), f"{row.right:.5f}", gap
         html += cells(*[f"<code>{escape(row.says)}</code>"] * says, *sides, verdict(row))
     settings = " ".join(dict.fromkeys(row.block for row in rows))
     caption = f'{escape(settings)} <a href="#values">Which model?</a>'

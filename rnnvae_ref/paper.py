@@ -93,7 +93,7 @@ class Case:
 
     emission: str = "categorical"
     seed: int = 0
-    q = Discrete((-1.0, 1.0), (0.3, 0.7))  # of the other q; no field
+    q = Discrete((-1.0, 1.0), (0.3, 0.7))  # the other q's; a constant
 
     def __post_init__(self):
         if self.emission not in ("categorical", "gaussian"):

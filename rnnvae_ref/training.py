@@ -91,7 +91,7 @@ def _adam(objective, theta, X, rng, watch, step_size, batch, clip):
         g = clipped(g, clip * len(X))
         m = {k: (1 - 0.9) * g[k] + 0.9 * m[k] for k in theta}
         v = {k: (1 - 0.999) * g[k] ** 2 + 0.999 * v[k] for k in theta}
-        m_hat = {k: m[k] / (1 - 0.9 ** (step + 1)) for k in theta}  # m began at 0
+        m_hat = {k: m[k] / (1 - 0.9 ** (step + 1)) for k in theta}  # as m_0 = 0
         v_hat = {k: v[k] / (1 - 0.999 ** (step + 1)) for k in theta}
         up = {k: step_size * m_hat[k] / (np.sqrt(v_hat[k]) + 1e-8) for k in theta}
         theta = {k: np.asarray(theta[k] + up[k]) for k in theta}

@@ -22,15 +22,8 @@ from rnnvae_ref import (
     sample,
 )
 from rnnvae_ref.laws import TWO_POINT, Discrete, Normal, gauss_hermite
-from tests import oracles
-from tests.models import (
-    EMISSIONS,
-    TRANSITIONS,
-    assert_same,
-    random_model,
-    small_noise,
-    value_and_gradient,
-)
+from tests import models, oracles
+from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 
 SKEWED = Discrete((-0.5, 2.0), (0.8, 0.2))  # zero mean, unit variance, not symmetric
 
@@ -306,7 +299,7 @@ def test_b5_linear_dynamics_and_log_concave_emission_make_K_concave_and_falling(
 
 def test_b6_small_noise_expansion_of_K_and_of_the_truth(model):
     rnn, theta, X = model
-    laplacian, squared_gradient = small_noise(rnn, theta, X)
+    laplacian, squared_gradient = models.small_noise(rnn, theta, X)
     at_zero = log_likelihood(rnn, theta, X)
     for value, slope in [(exactly, laplacian), (enumeration.log_p, laplacian + squared_gradient)]:
         far, near = (
@@ -320,7 +313,7 @@ def test_b6_small_noise_expansion_of_K_and_of_the_truth(model):
 
 def test_b6_K_wants_noise_where_the_laplacian_is_positive():
     rnn, theta, X = examples.counterexample()
-    assert small_noise(rnn, theta, X)[0] > 0
+    assert models.small_noise(rnn, theta, X)[0] > 0
 
 
 def test_b8_the_sign_of_sigma_does_not_matter_and_its_logarithm_learns_slowly(model):
@@ -449,7 +442,7 @@ def test_b9_the_laplacian_is_minus_the_squared_gradient_on_average(transition):
     rnn, theta, _ = random_model(transition=transition, T=3, V=2)
     X = every_sequence(2, 3)
     p0 = np.exp(log_likelihood(rnn, theta, X))
-    laplacian, squared_gradient = small_noise(rnn, theta, X)
+    laplacian, squared_gradient = models.small_noise(rnn, theta, X)
     assert_allclose(p0 @ laplacian, -(p0 @ squared_gradient), rtol=1e-9)
     assert (
         p0 @ squared_gradient > 1e-3 and (np.abs(laplacian + squared_gradient) > 1e-3).any()

@@ -30,15 +30,8 @@ from rnnvae_ref import (
 from rnnvae_ref.kernels import log_forward
 from rnnvae_ref.laws import TWO_POINT, Discrete, Normal
 from rnnvae_ref.numerics import log_mean_exp
-from tests import oracles
-from tests.models import (
-    EMISSIONS,
-    TRANSITIONS,
-    assert_same,
-    random_model,
-    small_noise,
-    value_and_gradient,
-)
+from tests import models, oracles
+from tests.models import EMISSIONS, TRANSITIONS, assert_same, random_model, value_and_gradient
 
 TILTED = Discrete(TWO_POINT.nodes, (0.3, 0.7))
 RHOS = [-np.inf, -1.0, 0.7, np.inf]
@@ -953,7 +946,7 @@ def test_c6_small_noise_expansion_of_the_bound_with_L_particles():
     L grows.
     """
     rnn, theta, X = random_model(T=3, D=1, N=4)
-    laplacian, squared_gradient = small_noise(rnn, theta, X)
+    laplacian, squared_gradient = models.small_noise(rnn, theta, X)
     for L in (1, 2, 4):
         eps, log_w = joint_paths(TWO_POINT, 3, L, 1)
         slope = laplacian + (1 - 1 / L) * squared_gradient
@@ -983,7 +976,7 @@ def test_c6_the_threshold_hardly_depends_on_T():
         if T == 5:
             rnn, theta = examples.linear()
             X = sampling.sample(rnn, theta, np.random.default_rng(0), T, 300, sigma=sigma)
-            drawn, squares = small_noise(rnn, theta, X[:, :4])
+            drawn, squares = models.small_noise(rnn, theta, X[:, :4])
             assert_allclose(drawn, laplacian, rtol=1e-9)
             Lambda = lambda e: np.sum(noise.K_noise(rnn, theta, X, e, 1.0))
             all_squares = np.sum(
