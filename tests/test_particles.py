@@ -293,6 +293,21 @@ def test_eqs_18_to_26_are_equal_over_a_discrete_law(emission, q):
     assert (appendix.jensen(*args) < log_p).all()
 
 
+def test_eqs_20_and_21_multiply_by_the_integrals_of_the_other_particles(monkeypatch):
+    """They are 1 for every q, so here the tables are of no q: integrals 0.5, 1.2 and 3."""
+    rng = np.random.default_rng(0)
+    log_ratio, q = rng.standard_normal((3, 4, 2)), rng.random((3, 4, 2))
+    integrals = np.array([0.5, 1.2, 3.0])
+    q *= integrals[:, None, None] / q.sum(axis=1, keepdims=True)
+    tables = log_ratio, np.log(q)
+    monkeypatch.setattr(appendix, "log_ratios_and_weights", lambda *_: tables)
+    own = np.sum(np.exp(log_ratio) * q, axis=1)  # (L, N)
+    others = np.prod(integrals) / integrals
+    expected = np.log(np.mean(own * others[:, None], axis=0))
+    for line in (appendix.eq20, appendix.eq21):
+        assert_allclose(line(*6 * (None,)), expected, rtol=1e-12)
+
+
 def test_eq18_equals_loops_over_paths():
     rnn, theta, X = random_model(L=3, T=3, D=1, N=2)
     for n in range(2):
